@@ -1,0 +1,99 @@
+# akin: reverse image search for image collections too large to label.
+#
+#   make            build the program and the library       build/release/akin
+#   make demo       install what is missing, build, and find snow in five months of NASA imagery
+#   make test       the same set-up, then every test; ends with "N passed, N failed"
+#   make lint       layers, headers alone, banned calls, format, cppcheck, clang-tidy
+#   make bench      the figures of docs/BENCHMARKS.md
+#   make report     the longest files and functions (fails nothing)
+#   make install    PREFIX=/usr/local, DESTDIR=
+#   make setup      only install the packages of tools/packages.txt
+#   make clean
+#
+#   MODE=release|asan|tsan|fuzz   CC=gcc-12|clang-14   WERROR=1   V=1
+
+# The order of the stages, written once: a stage may include only those to its left (tools/check-layers
+# reads this line).
+STAGES := core vec catalog source tile model index ingest search
+
+MODE   ?= release
+ifeq ($(origin CC),default)
+CC     := $(if $(filter fuzz,$(MODE)),clang-14,gcc)
+endif
+PREFIX ?= /usr/local
+BUILD  ?= build
+OUT    := $(BUILD)/$(MODE)
+VERSION := $(shell cat VERSION)
+PKGS   := gdal sqlite3 jansson libturbojpeg libpng libzstd
+
+WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+          -Wvla -Wwrite-strings -Wundef -Wno-missing-field-initializers $(if $(WERROR),-Werror)
+OPT_release := -O2 -g -fno-math-errno -fno-trapping-math -ffp-contract=fast
+OPT_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPT_tsan := -O1 -g -fsanitize=thread
+OPT_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+LINK_asan := -fsanitize=address,undefined
+LINK_tsan := -fsanitize=thread
+LINK_fuzz := -fsanitize=fuzzer-no-link,address,undefined
+
+CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -Iinclude $(WARN) $(OPT_$(MODE)) -fPIC -fvisibility=hidden \
+              -ffile-prefix-map=$(CURDIR)=. -pthread $(CFLAGS)
+LDFLAGS_ALL := $(LINK_$(MODE)) -pthread $(LDFLAGS)
+LIBS = $(shell pkg-config --libs $(PKGS)) -lm
+# -isystem: what is in those headers is not ours to warn about.
+INCS = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS)))
+
+# One file per instruction set, with its own flags; which one runs is decided at start.
+ISA_avx2   := -mavx2 -mfma -mf16c
+ISA_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c
+isa = $(foreach t,avx2 avx512,$(if $(findstring _$(t).c,$(1)),$(ISA_$(t))))
+
+SRC  := $(foreach s,$(STAGES),$(sort $(wildcard src/$(s)/*.c)))
+OBJ  := $(SRC:%.c=$(OUT)/%.o)
+CLI  := $(sort $(wildcard cli/*.c))
+stage_lib = $(OUT)/stage/$(1).a
+LIBRARY := $(OUT)/libakin.a
+
+.PHONY: all setup demo test lint bench report install clean help tests
+all: $(OUT)/akin
+
+# Prints the head of this file.
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC   $<";)$(CC) $(CFLAGS_ALL) $(INCS) $(call isa,$<) -MMD -MP -c $< -o $@
+
+# An archive a stage: a test links only the stages up to its own, so that the linker, too, sees a
+# call that goes the wrong way.
+define stage_rule
+$(call stage_lib,$(1)): $$(patsubst %.c,$$(OUT)/%.o,$$(sort $$(wildcard src/$(1)/*.c)))
+	@mkdir -p $$(@D); rm -f $$@
+	@ar rcsD $$@ $$^
+endef
+$(foreach s,$(STAGES),$(eval $(call stage_rule,$(s))))
+
+$(LIBRARY): $(OBJ)
+	@rm -f $@; ar rcsD $@ $^
+
+$(OUT)/akin: $(CLI:%.c=$(OUT)/%.o) $(LIBRARY)
+	$(if $(V),,@echo "  LINK $@";)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+# Tests: tests/STAGE/test_*.c, each a program linked with the stages up to STAGE.
+upto = $(if $(filter $(1),$(STAGES)),$(shell echo $(STAGES) | sed 's/\b$(1)\b.*/$(1)/'),$(STAGES))
+reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
+TEST_STAGES := $(notdir $(patsubst %/,%,$(sort $(dir $(wildcard tests/*/test_*.c)))))
+TEST_BIN := $(patsubst %.c,$(OUT)/%,$(sort $(wildcard tests/*/test_*.c)))
+define test_rule
+$(OUT)/tests/$(1)/test_%: $(OUT)/tests/$(1)/test_%.o $(OUT)/tests/check.o $(foreach s,$(call reverse,$(call upto,$(1))),$(call stage_lib,$(s)))
+	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS)
+endef
+$(foreach s,$(TEST_STAGES),$(eval $(call test_rule,$(s))))
+.PRECIOUS: $(OUT)/tests/%.o
+tests: $(TEST_BIN)
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(OBJ:.o=.d) $(CLI:%.c=$(OUT)/%.d) $(TEST_BIN:=.d)

@@ -1,0 +1,124 @@
+/*
+ * vec: the numeric kernels everything else is made of, in the manner of dav1d: a scalar version that
+ * is the definition of truth, one file per instruction set, a table of pointers chosen once.
+ *
+ *     const struct akin_kernels *k = akin_kernels();
+ *     float s = k->dot(a, b, 224);
+ *
+ * AKIN_KERNELS=scalar|avx2|avx512|neon forces one; a name that this CPU cannot run falls back to the
+ * best one below it. Kernels take any n, n = 0 among them, and any alignment; they write no byte
+ * past what their contract names and read none past their inputs. Buffers do not overlap unless
+ * said. Integer results are bit-equal in every tier; floating-point results differ in rounding
+ * only (the order of the sum).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AKIN_VEC_H
+#define AKIN_VEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "akin/core/status.h"
+#include "akin/core/thread.h"
+
+/* IEEE 754 binary16 by its bits. */
+typedef uint16_t akin_f16;
+
+struct akin_kernels {
+    const char *name; /* "scalar", "avx2", "avx512", "neon" */
+
+    /* Sums over i < n of a[i] * b[i], and of (a[i] - b[i])^2. */
+    float (*dot)(const float *a, const float *b, size_t n);
+    float (*squared_distance)(const float *a, const float *b, size_t n);
+    /* Exact for n <= 131,072 (products of at most 2^14). */
+    int32_t (*dot_i8)(const int8_t *a, const int8_t *b, size_t n);
+    /* y[i] += a * x[i]. */
+    void (*axpy)(float *y, float a, const float *x, size_t n);
+
+    /* Round to nearest even; beyond the range becomes infinity, NaN stays NaN. Exact back. */
+    void (*f16_from_f32)(akin_f16 *out, const float *in, size_t n);
+    void (*f32_from_f16)(float *out, const akin_f16 *in, size_t n);
+
+    /* out[r] = <query, rows[r]> for `count` rows of n values that follow each other without a gap:
+     * the exact scan. Runs at memory speed. */
+    void (*dots_f16)(float *out, const float *query, const akin_f16 *rows, size_t count, size_t n);
+    /* out[q * out_stride + r] = <queries[q * n ..], rows[r]> for a block of queries: each row is
+     * read once for all of them. */
+    void (*dots_f16_block)(float *out, size_t out_stride, const float *queries, size_t query_count,
+                           const akin_f16 *rows, size_t row_count, size_t n);
+
+    /* C (m, n) += A (m, k) * B (k, n), all row-major with the given strides in elements. One thread.
+     * Blocked and packed inside; scratch is on the stack. */
+    void (*gemm)(float *c, size_t c_stride, const float *a, size_t a_stride, const float *b,
+                 size_t b_stride, size_t m, size_t n, size_t k);
+
+    /* The instant encoder's inner loop: a convolution that is never written down, rectified on both
+     * sides and summed (random convolutional features; Rolf et al., MOSAIKS, 2021).
+     *
+     * For one row of `count` output positions, and for each of `filters` (a multiple of 16) filters
+     *     y[p][f] = bias[f] + sum_{r < rows} sum_{j < run} w[(r * run + j)][f] * x[r * x_stride + p * x_step + j]
+     *     positive[f] += sum_p max(y[p][f], 0),   negative[f] += sum_p max(-y[p][f] - gap, 0)
+     * where w is packed (filters / 16, rows * run, 16). Pixels are floats, bands innermost, so that
+     * a filter row of k pixels is one run of k * bands floats and x_step = stride * bands.
+     * `gap` >= 0 is the dead zone between the two sides. */
+    void (*conv_rectify_sum)(float *positive, float *negative, const float *x, size_t x_stride,
+                             size_t x_step, size_t count, const float *w, const float *bias,
+                             size_t filters, size_t rows, size_t run, float gap);
+};
+
+/* The table chosen for this process: the same pointer from every thread, for ever. */
+const struct akin_kernels *akin_kernels(void);
+/* One tier by name, for tests and benches; NULL where this CPU or build does not have it. */
+const struct akin_kernels *akin_kernels_named(const char *name);
+/* The names in this build that this CPU can run, best last; NULL-terminated. */
+const char *const *akin_kernels_list(void);
+
+/* Scales x to unit length in place and returns the length it had; a vector of length below 1e-20, or
+ * with a value that is not finite, becomes all zeros and returns 0. */
+float akin_normalize(float *x, size_t n);
+
+/* int8 with one scale: q[i] = round(x[i] / scale), scale = max|x| / 127 (0 for all zeros). */
+float akin_quantize_i8(int8_t *q, const float *x, size_t n);
+
+/* C = A * B over a pool's threads (may be NULL): rows of A are shared out. C is overwritten. */
+void akin_matmul(akin_pool *pool, float *c, const float *a, const float *b, size_t m, size_t n,
+                 size_t k);
+
+/*
+ * Eigenvectors of a real symmetric matrix (Householder tridiagonalisation, then the implicit QL method;
+ * Golub and Van Loan, Matrix Computations, 8.3). a (n, n) row-major is destroyed; on success row i
+ * of `vectors` (n, n) is the unit eigenvector of values[i], largest value first, its sign such that
+ * the largest component by size is positive. AKIN_ERR_INVALID where a value is not finite or it does
+ * not converge.
+ */
+akin_status akin_eigen_symmetric(double *values, double *vectors, double *a, size_t n,
+                                 akin_error *err);
+
+/* A hit: what every search returns. */
+struct akin_hit {
+    uint64_t key;
+    float score;
+    uint32_t row; /* the searcher's own mark, carried along */
+};
+
+/*
+ * The k best of a stream of hits: higher score first, then the smaller key, so that the answer does
+ * not depend on the order of the stream. Buffer of 2k with a threshold: amortised O(1) a hit.
+ * The struct borrows `hits` (2 * k entries, k >= 1) from its maker.
+ */
+struct akin_topk {
+    struct akin_hit *hits;
+    size_t k, count;
+    float threshold; /* hits below it cannot enter; -INFINITY until k have been seen */
+};
+void akin_topk_init(struct akin_topk *topk, struct akin_hit *hits, size_t k);
+/* NaN scores are left out. */
+void akin_topk_push(struct akin_topk *topk, struct akin_hit hit);
+/* Sorts; hits[0..returned) are the answer, at most k. The struct can take more afterwards. */
+size_t akin_topk_finish(struct akin_topk *topk);
+/* The order of answers: negative where a comes before b. */
+int akin_hit_compare(const struct akin_hit *a, const struct akin_hit *b);
+
+#endif
