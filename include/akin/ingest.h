@@ -1,0 +1,58 @@
+/*
+ * ingest: imagery in, one streaming pass: found -> tiled -> embedded -> searchable. Reading, cutting, encoding and
+ * indexing overlap across threads within a memory budget; every step is idempotent, so that whatever was interrupted goes on
+ * where it was.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AKIN_INGEST_H
+#define AKIN_INGEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "akin/catalog.h"
+#include "akin/core.h"
+#include "akin/source.h"
+
+#define AKIN_INSTANT_NAME "instant"
+
+struct akin_add_options {
+    struct akin_source_options source; /* --bbox, --crs, --datetime, --time-from */
+    unsigned threads;          /* 0 = akin_cpu_count() */
+    uint64_t ram_bytes;        /* default 2 GiB; AKIN_ERR_LIMIT with the number needed where it is too little */
+    bool retry_failed;         /* try failed scenes of these sources again; default true */
+    bool drop_missing;         /* scenes below these sources whose files are gone are dropped; default false */
+    bool dry_run;              /* only fill in the report */
+    const struct akin_talk *talk;
+};
+void akin_add_options_default(struct akin_add_options *out);
+
+struct akin_add_report {
+    uint64_t scenes_found;      /* in the sources */
+    uint64_t scenes_unchanged;  /* there already */
+    uint64_t scenes_added, scenes_replaced, scenes_dropped, scenes_failed;
+    uint64_t tiles_added, tiles_skipped; /* the latter: too much no-data */
+    uint64_t tiles_expected;    /* of what was to be done; a dry run's answer */
+    uint64_t bytes_expected;    /* a dry run's guess of what chips and index will take */
+    double seconds, seconds_expected;
+};
+
+/* akin add. Scenes that fail are recorded with the reason and logged, and stop nothing else; AKIN_OK then too (look at
+ * report->scenes_failed). AKIN_ERR_CANCELLED after a stop: what is committed stays. On AKIN_ERR_NO_SPACE the collection stays as it was
+ * at the last commit. The report is filled in every case. */
+akin_status akin_add(const char *dir, const char *const *sources, size_t source_count,
+                     const struct akin_add_options *options, struct akin_add_report *report,
+                     akin_error *err);
+
+/* Fits the instant encoder again on a sample of the collection's chips, embeds every tile again beside the old index, and makes
+ * the new one the default in one step; resumable. The new encoder's name is instant-2, instant-3, ... */
+akin_status akin_refit(const char *dir, const struct akin_add_options *options,
+                       struct akin_add_report *report, akin_error *err);
+
+/* akin verify: catalogue, chip packs, encoders, index, and what they say of each other (tiles an embedded scene should
+ * have, rows without a scene, rows without a chip). *faults counts what was told. */
+akin_status akin_verify(const char *dir, akin_fault_fn *fault, void *user, uint64_t *faults,
+                        const struct akin_talk *talk, akin_error *err);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * model: tiles become embeddings. One interface for every encoder,
+ *     tiles (n, input_px, input_px, bands) u8  ->  unit vectors (n, dim) f32
+ * and, so far, the instant one: random convolutional features and a colour and gradient histogram, no training,
+ * ready in seconds (docs/ARCHITECTURE.md tells how a tile becomes a vector).
+ *
+ * An encoder is data, in DIR/models/NAME: card.json (what it is, what it was fitted on) and weights.bin (layout in
+ * docs/FORMATS.md). It never changes once written: a refit gets another name.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AKIN_MODEL_H
+#define AKIN_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "akin/core.h"
+#include "akin/tile.h"
+#include "akin/vec.h"
+
+#define AKIN_DIM_MAX 4096
+
+typedef struct akin_model akin_model;
+
+struct akin_model_info {
+    char name[AKIN_NAME_MAX];
+    char kind[16];          /* "instant" */
+    uint32_t bands, input_px;
+    uint32_t dim;
+    uint64_t seed;
+    uint64_t fitted_tiles;  /* on how many its statistics stand */
+    uint32_t fingerprint;   /* CRC32C of the weights: an index says which encoder made it */
+};
+
+/* Opens DIR/models/NAME (dir is the collection). AKIN_ERR_NOT_FOUND lists the names there are; AKIN_ERR_CORRUPT,
+ * AKIN_ERR_VERSION as files have it. Safe to encode with from several threads. */
+akin_status akin_model_open(akin_model **out, const char *dir, const char *name, akin_error *err);
+/* Writes card and weights, whole or not at all. AKIN_ERR_EXISTS where the name is taken. */
+akin_status akin_model_save(const akin_model *model, const char *dir, akin_error *err);
+void akin_model_free(akin_model *model);
+const struct akin_model_info *akin_model_info(const akin_model *model); /* borrowed */
+/* Whether a folder of this name holds a complete encoder. */
+bool akin_model_exists(const char *dir, const char *name);
+/* Names of the collection's encoders, sorted; freed with akin_names_free. */
+akin_status akin_model_list(char ***out, size_t *count, const char *dir, akin_error *err);
+/* A name that may be a folder: 1..63 of a-z A-Z 0-9 . _ -, not beginning with a dot. */
+akin_status akin_model_check_name(const char *name, akin_error *err);
+
+/* Per-thread memory of an encoder: nothing is allocated while encoding. */
+typedef struct akin_encoder akin_encoder;
+akin_status akin_encoder_create(akin_encoder **out, const akin_model *model, akin_error *err);
+void akin_encoder_free(akin_encoder *encoder);
+/* input (input_px, input_px, bands), filled (input_px, input_px) or NULL as akin_tile_input gives them ->
+ * out (dim), unit length; all zeros for a tile about which nothing can be said (never NaN). The result for one tile
+ * depends on nothing but the tile and the model. */
+void akin_encoder_run(akin_encoder *encoder, const uint8_t *input, const uint8_t *filled,
+                      float *out);
+size_t akin_encoder_bytes(const akin_model *model);
+
+/* ---- the instant encoder ---- */
+
+struct akin_instant_options {
+    uint32_t input_px, bands;
+    uint64_t seed;
+    uint32_t filters;        /* 16..1024, a multiple of 16; default 256 */
+    uint32_t patch_px;       /* 3..9; default 5 */
+    uint32_t rcf_dim;        /* default 128 */
+    uint32_t histogram_dim;  /* default 96 */
+    double power;            /* of whitening, 0..1; default 0.7: components are divided by eigenvalue^(power/2) */
+};
+void akin_instant_options_default(struct akin_instant_options *out, uint32_t input_px,
+                                  uint32_t bands);
+
+#define AKIN_INSTANT_FIT_TILES 4096 /* enough: what ingest gathers before it fits */
+
+/*
+ * Fits on n >= 1 tiles: inputs[i] and filled[i] (entry or array may be NULL) as akin_tile_input gives them. Few tiles
+ * are made more by flips, turns and crops, so that the statistics have full rank. Deterministic: depends on the
+ * tiles, their order and the seed only, not on threads.
+ * embeddings, if not NULL, is (n, dim) and receives what akin_encoder_run would give for the same tiles, bit for bit, at
+ * no further cost (the features are there already).
+ * Sources: Rolf et al. 2021 (MOSAIKS, random convolutional features); Coates and Ng 2012 (ZCA-whitened patches);
+ * Jegou and Chum 2012 (whitening by a power).
+ */
+akin_status akin_instant_fit(akin_model **out, const char *name,
+                             const struct akin_instant_options *options, size_t n,
+                             const uint8_t *const *inputs, const uint8_t *const *filled,
+                             float *embeddings, akin_pool *pool, const struct akin_talk *talk,
+                             akin_error *err);
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * search: a question becomes ranked answers; and how good the answers are (eval).
+ *
+ *     akin_engine *engine;
+ *     akin_engine_open(&engine, "DIR", NULL, &err);
+ *     struct akin_question q; akin_question_init(&q);
+ *     akin_question_add(&q, engine, (struct akin_example){ .kind = AKIN_EXAMPLE_IMAGE, .path = "storm.jpg" }, &err);
+ *     akin_ask(engine, &q, &answers, &err);
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AKIN_SEARCH_H
+#define AKIN_SEARCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "akin/catalog.h"
+#include "akin/core.h"
+#include "akin/index.h"
+#include "akin/model.h"
+
+/* Everything needed to answer, opened once: catalogue, encoder, index, chips. Asked from one thread at a time. */
+typedef struct akin_engine akin_engine;
+struct akin_engine_options {
+    const char *model;   /* NULL = the collection's default */
+    unsigned threads;    /* 0 = akin_cpu_count() */
+    const struct akin_talk *talk;
+};
+/* AKIN_ERR_NOT_FOUND where the collection is empty (says how to add). */
+akin_status akin_engine_open(akin_engine **out, const char *dir,
+                             const struct akin_engine_options *options, akin_error *err);
+void akin_engine_close(akin_engine *engine);
+const akin_index *akin_engine_index(const akin_engine *engine);           /* borrowed */
+const struct akin_model_info *akin_engine_model(const akin_engine *engine); /* borrowed */
+
+enum akin_example_kind { AKIN_EXAMPLE_IMAGE, AKIN_EXAMPLE_BYTES, AKIN_EXAMPLE_TILE, AKIN_EXAMPLE_POINT, AKIN_EXAMPLE_VECTOR };
+struct akin_example {
+    enum akin_example_kind kind;
+    bool unlike;                 /* a counter-example */
+    const char *path;            /* IMAGE */
+    const void *bytes;           /* BYTES: an image file's bytes, with `size` */
+    size_t size;
+    uint64_t key;                /* TILE */
+    double lon_deg, lat_deg;     /* POINT: the tile there whose centre is nearest, */
+    struct akin_interval time;   /*        of that time where known, else the latest */
+    const float *vector;         /* VECTOR (dim) */
+};
+
+/* A question: examples already turned into vectors, filters, and what is wanted. */
+struct akin_question {
+    struct akin_filter filter;
+    size_t k;                    /* 1..100,000; default 20 */
+    float threshold;             /* default -INFINITY */
+    bool collapse_place;         /* one answer a place: of answers whose centres lie within half a tile, the best */
+    bool keep_examples;          /* default false: tiles given as examples are not among the answers */
+    struct akin_example_set *examples; /* owned; opaque */
+};
+void akin_question_init(struct akin_question *question);
+void akin_question_fini(struct akin_question *question);
+/* Turns the example into vectors at once; an error names the example. An image with several windows is several vectors, of which the best
+ * match counts (at most 256 windows). */
+akin_status akin_question_add(struct akin_question *question, akin_engine *engine,
+                              const struct akin_example *example, akin_error *err);
+
+struct akin_answer {
+    uint64_t key;
+    float score;                 /* cosine with the question's vector, -1..1 */
+    struct akin_columns columns;
+    uint32_t scene;
+    uint32_t collapsed;          /* how many answers of the same place stand behind this one */
+};
+/* How it was answered, for --explain. */
+struct akin_explain {
+    const char *way;             /* "exact scan" */
+    size_t likes, unlikes, vectors;
+    struct akin_index_work work;
+    double encode_ms, search_ms;
+};
+struct akin_answers {
+    struct akin_answer *answers; /* best first; ties by key */
+    size_t count;
+    struct akin_explain explain;
+};
+/* One like: nearest neighbours. Several: the mean of the likes minus 0.5 of the mean of the unlikes (Rocchio 1971), unit length. Only
+ * unlikes is AKIN_ERR_INVALID. */
+akin_status akin_ask(akin_engine *engine, const struct akin_question *question,
+                     struct akin_answers *out, akin_error *err);
+void akin_answers_free(struct akin_answers *answers); /* takes a zeroed struct */
+
+/* The scene of an answer: address and label, borrowed until the engine closes or 4096 others were asked for. */
+akin_status akin_engine_scene(akin_engine *engine, uint32_t id, const struct akin_scene **out,
+                              akin_error *err);
+/* A tile's picture as JPEG, its longest side at most max_px (0 = as stored), appended to `out`; from the chip, whatever its type (bands 1 or
+ * the first three, scaled). */
+akin_status akin_engine_picture(akin_engine *engine, uint64_t key, uint32_t max_px,
+                                struct akin_buffer *out, akin_error *err);
+
+/* ---- answers as text ---- */
+
+/* One JSON object a line, as in DESIGN.md; or one GeoJSON FeatureCollection (RFC 7946: antimeridian cut, null geometry where there is no place). */
+akin_status akin_answers_json(akin_engine *engine, const struct akin_answers *answers,
+                              struct akin_buffer *out, akin_error *err);
+akin_status akin_answers_geojson(akin_engine *engine, const struct akin_answers *answers,
+                                 struct akin_buffer *out, akin_error *err);
+/* A contact sheet: one self-contained HTML page (pictures inline, no script, no network) with the examples, the answers with score,
+ * place and time, and their places on a small map of the world. */
+akin_status akin_answers_html(akin_engine *engine, const struct akin_question *question,
+                              const struct akin_answers *answers, const char *title,
+                              struct akin_buffer *out, akin_error *err);
+
+/* ---- eval ---- */
+
+struct akin_eval_options {
+    const char *labels;          /* "folder": the label of each tile's scene; else the path of a CSV: uri-or-file-name,label */
+    const struct akin_talk *talk;
+};
+struct akin_eval_result {
+    uint64_t tiles;              /* labelled ones, which take part */
+    uint64_t classes;
+    uint64_t unlabelled;         /* left out */
+    double p_at_1, p_at_10, map, knn5;
+    char model[AKIN_NAME_MAX];
+};
+/* Leave-one-out over all labelled tiles: each is a query against all the others, by cosine. precision@1, precision@10 (of 10, or of all where
+ * there are fewer), mean average precision, accuracy of the majority of 5 neighbours (ties to the nearer). Queries whose
+ * class has no other member are left out of mAP. */
+akin_status akin_eval(akin_engine *engine, const struct akin_eval_options *options,
+                      struct akin_eval_result *out, akin_error *err);
+
+#endif
