@@ -21,7 +21,8 @@ struct akin_progress {
     const char *detail; /* more for the line's end, or NULL */
 };
 
-/* Callbacks may be called from any thread, one at a time. progress returns false to ask for a
+/* Callbacks may be called from any thread, one at a time (one lock a
+ * process; a callback may call the library). progress returns false to ask for a
  * stop; the work then ends soon with AKIN_ERR_CANCELLED, having saved what it can. Either may be
  * NULL. */
 struct akin_talk {
