@@ -5,9 +5,9 @@
  *     const struct akin_kernels *k = akin_kernels();
  *     float s = k->dot(a, b, 224);
  *
- * AKIN_KERNELS=scalar|avx2|avx512|neon forces one; a name that this CPU cannot run falls back to the
- * best one below it. Kernels take any n, n = 0 among them, and any alignment; they write no byte
- * past what their contract names and read none past their inputs. Buffers do not overlap unless
+ * AKIN_KERNELS=scalar|neon|avx2|avx512 forces one; a name that this CPU cannot run falls back to the
+ * best one before it in that list, and an unknown name is ignored. Kernels take any n, n = 0 among
+ * them, and any alignment (of their elements); they write no byte past what their contract names and read none past their inputs. Buffers do not overlap unless
  * said. Integer results are bit-equal in every tier; floating-point results differ in rounding
  * only (the order of the sum).
  *
@@ -32,7 +32,7 @@ struct akin_kernels {
     /* Sums over i < n of a[i] * b[i], and of (a[i] - b[i])^2. */
     float (*dot)(const float *a, const float *b, size_t n);
     float (*squared_distance)(const float *a, const float *b, size_t n);
-    /* Exact for n <= 131,072 (products of at most 2^14). */
+    /* Exact for n <= 131,071 (products of at most 2^14); beyond that it may wrap around. */
     int32_t (*dot_i8)(const int8_t *a, const int8_t *b, size_t n);
     /* y[i] += a * x[i]. */
     void (*axpy)(float *y, float a, const float *x, size_t n);
@@ -42,7 +42,8 @@ struct akin_kernels {
     void (*f32_from_f16)(float *out, const akin_f16 *in, size_t n);
 
     /* out[r] = <query, rows[r]> for `count` rows of n values that follow each other without a gap:
-     * the exact scan. Runs at memory speed. */
+     * the exact scan. Runs at memory speed. A row is summed in the same order wherever it stands, here
+     * and in dots_f16_block: its score does not depend on its neighbours, to the last bit. */
     void (*dots_f16)(float *out, const float *query, const akin_f16 *rows, size_t count, size_t n);
     /* out[q * out_stride + r] = <queries[q * n ..], rows[r]> for a block of queries: each row is
      * read once for all of them. */
@@ -50,7 +51,8 @@ struct akin_kernels {
                            const akin_f16 *rows, size_t row_count, size_t n);
 
     /* C (m, n) += A (m, k) * B (k, n), all row-major with the given strides in elements. One thread.
-     * Blocked and packed inside; scratch is on the stack. */
+     * Blocked and packed inside; scratch is on the stack (under 200 KB). An element's sum has the same
+     * order wherever it lies in C. */
     void (*gemm)(float *c, size_t c_stride, const float *a, size_t a_stride, const float *b,
                  size_t b_stride, size_t m, size_t n, size_t k);
 
@@ -72,14 +74,16 @@ struct akin_kernels {
 const struct akin_kernels *akin_kernels(void);
 /* One tier by name, for tests and benches; NULL where this CPU or build does not have it. */
 const struct akin_kernels *akin_kernels_named(const char *name);
-/* The names in this build that this CPU can run, best last; NULL-terminated. */
+/* The names in this build that this CPU can run, best last, whatever AKIN_KERNELS says;
+ * NULL-terminated. */
 const char *const *akin_kernels_list(void);
 
 /* Scales x to unit length in place and returns the length it had; a vector of length below 1e-20, or
  * with a value that is not finite, becomes all zeros and returns 0. */
 float akin_normalize(float *x, size_t n);
 
-/* int8 with one scale: q[i] = round(x[i] / scale), scale = max|x| / 127 (0 for all zeros). */
+/* int8 with one scale: q[i] = round(x[i] / scale), ties to even, scale = max|x| / 127. All zeros, and
+ * a vector with a value that is not finite, give zeros and scale 0. */
 float akin_quantize_i8(int8_t *q, const float *x, size_t n);
 
 /* C = A * B over a pool's threads (may be NULL): rows of A are shared out. C is overwritten. */
@@ -88,10 +92,11 @@ void akin_matmul(akin_pool *pool, float *c, const float *a, const float *b, size
 
 /*
  * Eigenvectors of a real symmetric matrix (Householder tridiagonalisation, then the implicit QL method;
- * Golub and Van Loan, Matrix Computations, 8.3). a (n, n) row-major is destroyed; on success row i
+ * Golub and Van Loan, Matrix Computations, 8.3). a (n, n) row-major is destroyed; only its lower
+ * triangle counts, but every value in it must be finite. On success row i
  * of `vectors` (n, n) is the unit eigenvector of values[i], largest value first, its sign such that
  * the largest component by size is positive. AKIN_ERR_INVALID where a value is not finite or it does
- * not converge.
+ * not converge; AKIN_ERR_NO_MEMORY (three rows of scratch).
  */
 akin_status akin_eigen_symmetric(double *values, double *vectors, double *a, size_t n,
                                  akin_error *err);
@@ -104,8 +109,9 @@ struct akin_hit {
 };
 
 /*
- * The k best of a stream of hits: higher score first, then the smaller key, so that the answer does
- * not depend on the order of the stream. Buffer of 2k with a threshold: amortised O(1) a hit.
+ * The k best of a stream of hits: higher score first, then the smaller key, then the smaller row, so
+ * that the answer does not depend on the order of the stream. Buffer of 2k with a threshold:
+ * amortised O(1) a hit.
  * The struct borrows `hits` (2 * k entries, k >= 1) from its maker.
  */
 struct akin_topk {
