@@ -26,7 +26,8 @@ akin_status akin_path_join(char *out, const char *dir, const char *name, akin_er
 akin_status akin_dir_create(const char *path, akin_error *err);
 /* fsyncs the folder itself, so that a rename inside it is durable. */
 akin_status akin_dir_sync(const char *path, akin_error *err);
-/* Removes left-over "*.tmp-*" files in the folder; a folder that is not there is fine. */
+/* Removes left-over "*.tmp-PID-N" files in the folder; a folder that is not there is fine. Only for
+ * the holder of the write lock: another writer's files would go too. */
 akin_status akin_dir_sweep(const char *path, akin_error *err);
 /* The names in the folder but . and .., sorted bytewise; *out and each name freed by
  * akin_names_free. At most `max` names, else AKIN_ERR_LIMIT. */
@@ -42,7 +43,8 @@ struct akin_file_stat {
 /* Follows symbolic links. AKIN_ERR_NOT_FOUND where there is nothing. */
 akin_status akin_file_stat(struct akin_file_stat *out, const char *path, akin_error *err);
 
-/* Appends the whole file to `out`, within out->limit. */
+/* Appends the whole file to `out`, within out->limit; on failure `out` keeps what it had. Only regular
+ * files: a folder, a pipe or a device is AKIN_ERR_INVALID (akin_map_open likewise). */
 akin_status akin_file_read(struct akin_buffer *out, const char *path, akin_error *err);
 /* Exactly `bytes` at `offset`; a short file is AKIN_ERR_CORRUPT. */
 akin_status akin_file_read_at(int fd, void *out, size_t bytes, uint64_t offset, const char *path,
