@@ -7,9 +7,9 @@
  *
  * AKIN_KERNELS=scalar|neon|avx2|avx512 forces one; a name that this CPU cannot run falls back to the
  * best one before it in that list, and an unknown name is ignored. Kernels take any n, n = 0 among
- * them, and any alignment (of their elements); they write no byte past what their contract names and read none past their inputs. Buffers do not overlap unless
- * said. Integer results are bit-equal in every tier; floating-point results differ in rounding
- * only (the order of the sum).
+ * them, and any alignment (of their elements); they write no byte past what their contract names and
+ * read none past their inputs. Buffers do not overlap unless said. Integer results are bit-equal in
+ * every tier; floating-point results differ in rounding only (the order of the sum).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -60,7 +60,8 @@ struct akin_kernels {
      * sides and summed (random convolutional features; Rolf et al., MOSAIKS, 2021).
      *
      * For one row of `count` output positions, and for each of `filters` (a multiple of 16) filters
-     *     y[p][f] = bias[f] + sum_{r < rows} sum_{j < run} w[(r * run + j)][f] * x[r * x_stride + p * x_step + j]
+     *     y[p][f] = bias[f] + sum_{r < rows} sum_{j < run}
+     *                         w[(r * run + j)][f] * x[r * x_stride + p * x_step + j]
      *     positive[f] += sum_p max(y[p][f], 0),   negative[f] += sum_p max(-y[p][f] - gap, 0)
      * where w is packed (filters / 16, rows * run, 16). Pixels are floats, bands innermost, so that
      * a filter row of k pixels is one run of k * bands floats and x_step = stride * bands.

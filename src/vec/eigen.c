@@ -79,8 +79,8 @@ static double scale_down(double *a, size_t n)
     return largest;
 }
 
-/* Turns x (n) into u with (I - u u^T / h) x = (0, ..., 0, edge) and returns h = u^T u / 2; 0 where there
- * is nothing to reflect. */
+/* Turns x (n) into u with (I - u u^T / h) x = (0, ..., 0, edge) and returns h = u^T u / 2; 0 where
+ * there is nothing to reflect. */
 static double make_reflection(double *x, size_t n, double *edge)
 {
     double last = x[n - 1], rest = dot(x, x, n - 1), square = rest + last * last;
@@ -127,7 +127,8 @@ static void tridiagonalise(double *a, size_t n, double *d, double *e, double *h,
     }
 }
 
-/* rows <- Q^T, reflection by reflection from the smallest: only the leading (i, i) has changed so far. */
+/* rows <- Q^T, reflection by reflection from the smallest: so far only the leading (i, i) has
+ * changed. */
 static void gather_reflections(double *rows, const double *a, const double *h, size_t n)
 {
     memset(rows, 0, n * n * sizeof *rows);

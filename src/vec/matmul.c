@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-/* Rows a worker takes at once: no more than gemm packs as one block, so that little is packed twice, and
- * few enough that every worker has some. Multiples of the tiles' heights, 6 and 12. */
+/* Rows a worker takes at once: no more than gemm packs as one block, so that little is packed twice,
+ * and few enough that every worker has some. Multiples of the tiles' heights, 6 and 12. */
 #define ROWS_MAX 144
 #define ROWS_MIN 12
 

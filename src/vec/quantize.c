@@ -7,19 +7,18 @@
 
 #include <float.h>
 #include <math.h>
-#include <string.h>
 
 #define LENGTH_MIN 1e-20
 
 float akin_normalize(float *x, size_t n)
 {
-    double square =
-        0; /* in double, which holds the square of any float; NaN and infinity carry over */
+    double square = 0; /* holds that of any float; NaN and infinity carry over */
     for (size_t i = 0; i < n; i++)
         square += (double)x[i] * x[i];
     double length = sqrt(square);
     if (!isfinite(length) || length < LENGTH_MIN) {
-        memset(x, 0, n * sizeof *x);
+        for (size_t i = 0; i < n; i++)
+            x[i] = 0;
         return 0;
     }
     for (size_t i = 0; i < n; i++)
@@ -39,7 +38,8 @@ float akin_quantize_i8(int8_t *q, const float *x, size_t n)
     }
     float scale = largest / 127.0f;
     if (!isfinite(scale) || scale == 0) {
-        memset(q, 0, n);
+        for (size_t i = 0; i < n; i++)
+            q[i] = 0;
         return 0;
     }
     for (size_t i = 0; i < n; i++) {

@@ -1,6 +1,6 @@
 /*
- * Which kernels run: what AKIN_KERNELS forces (in processes of their own, since the choice is made once),
- * what falls back, and that all threads get the same.
+ * Which kernels run: what AKIN_KERNELS forces (in processes of their own, since the choice is made
+ * once), what falls back, and that all threads get the same.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

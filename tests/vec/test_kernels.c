@@ -215,7 +215,7 @@ static void check_gemm(const struct akin_kernels *k, size_t m, size_t n, size_t 
         double sum = truth[i];
         for (size_t p = 0; p < depth; p++)
             sum += (double)a[i / c_stride * a_stride + p] * b[p * b_stride + i % c_stride];
-        right &= fabs(c[i] - sum) <= 5e-7 * (4 + (double)depth / 8);
+        right &= fabs(c[i] - sum) <= 1e-6 * (4 + (double)depth / 8);
     }
     if (!CHECK(right))
         printf("# %s: (%zu, %zu) of %zu\n", k->name, m, n, depth);
