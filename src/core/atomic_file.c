@@ -36,7 +36,7 @@ static akin_status name_temporary(akin_atomic_file *file, const char *path, akin
     if (length < 0 || (size_t)length >= sizeof file->temporary)
         return akin_error_set(err, AKIN_ERR_LIMIT, "the path '%.200s' is longer than %d bytes",
                               path, AKIN_PATH_MAX - 32);
-    strcpy(file->path, path); /* fits: the temporary's name is longer */
+    memcpy(file->path, path, strlen(path) + 1); /* fits: the temporary's name is longer */
     return AKIN_OK;
 }
 

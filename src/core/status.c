@@ -109,7 +109,7 @@ akin_status akin_error_errno(akin_error *err, int errno_value, const char *forma
     vsnprintf(raw, sizeof raw, format, args);
     va_end(args);
     printable_copy(what, sizeof what - strlen(reason), raw);
-    strcat(what, reason);
+    memcpy(what + strlen(what), reason, strlen(reason) + 1);
     return set_text(err, status, what);
 }
 
