@@ -81,9 +81,9 @@ static size_t partition(struct akin_hit *hits, size_t n)
 /* Brings the k best of n to the front, the worst of them at k - 1; 1 <= k <= n. */
 static void select_best(struct akin_hit *hits, size_t k, size_t n)
 {
-    unsigned rounds_left = 8;
+    unsigned rounds_left = 4; /* + log2 n: by then a fair stream has a handful of hits left */
     for (size_t size = n; size > 1; size /= 2)
-        rounds_left += 2;
+        rounds_left++;
     size_t begin = 0, end = n; /* the k-th lies in here; all before is better, all behind worse */
     while (end - begin > 1) {
         if (rounds_left-- == 0) {
