@@ -38,6 +38,7 @@ LINK_fuzz := -fsanitize=fuzzer-no-link,address,undefined
 
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -Iinclude $(WARN) $(OPT_$(MODE)) -fPIC -fvisibility=hidden \
               -ffile-prefix-map=$(CURDIR)=. -pthread $(CFLAGS)
+$(OUT)/cli/main.o: CFLAGS_ALL += -DAKIN_VERSION='"$(VERSION)"'
 LDFLAGS_ALL := $(LINK_$(MODE)) -pthread $(LDFLAGS)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lm
 # -isystem: what is in those headers is not ours to warn about.

@@ -171,6 +171,9 @@ akin_status akin_catalog_packs(akin_catalog *catalog, akin_pack_fn *fn, void *us
 
 /* ---- values under a name: per-type scaling, the default model ---- */
 
+#define AKIN_VALUE_MODEL "model.default"       /* the encoder that search uses */
+#define AKIN_VALUE_SCALING_PREFIX "scaling."   /* + akin_dtype_name: akin_scaling_text of that type */
+
 /* AKIN_ERR_NOT_FOUND where there is none; *text freed with akin_free. */
 akin_status akin_catalog_value_get(akin_catalog *catalog, const char *name, char **text,
                                    akin_error *err);

@@ -21,7 +21,7 @@ struct akin_add_options {
     struct akin_source_options source; /* --bbox, --crs, --datetime, --time-from */
     unsigned threads;          /* 0 = akin_cpu_count() */
     uint64_t ram_bytes;        /* default 2 GiB; AKIN_ERR_LIMIT with the number needed where it is too little */
-    bool retry_failed;         /* try failed scenes of these sources again; default true */
+    bool retry_failed;         /* try failed scenes of these sources again; default false */
     bool drop_missing;         /* scenes below these sources whose files are gone are dropped; default false */
     bool dry_run;              /* only fill in the report */
     const struct akin_talk *talk;
@@ -45,10 +45,18 @@ akin_status akin_add(const char *dir, const char *const *sources, size_t source_
                      const struct akin_add_options *options, struct akin_add_report *report,
                      akin_error *err);
 
-/* Fits the instant encoder again on a sample of the collection's chips, embeds every tile again beside the old index, and makes
- * the new one the default in one step; resumable. The new encoder's name is instant-2, instant-3, ... */
-akin_status akin_refit(const char *dir, const struct akin_add_options *options,
-                       struct akin_add_report *report, akin_error *err);
+struct akin_embed_options {
+    const char *model;         /* an encoder of the collection; NULL = fit the instant one again, on the collection as it is now
+                                  (its name is instant-2, instant-3, ...) */
+    unsigned threads;          /* 0 = akin_cpu_count() */
+    const struct akin_talk *talk;
+};
+
+/* akin embed: embeds every tile again, from its chip, beside the index that goes on answering, and makes the encoder the default in one
+ * step when all is there. Stopped or killed, the same call goes on. Needs chips (AKIN_ERR_UNSUPPORTED without). A tile whose chip is
+ * damaged or gone is logged, counted in *failed (may be NULL) and left out of the new index. `name` receives the encoder's. */
+akin_status akin_embed(const char *dir, const struct akin_embed_options *options,
+                       char name[AKIN_NAME_MAX], uint64_t *failed, akin_error *err);
 
 /* akin verify: catalogue, chip packs, encoders, index, and what they say of each other (tiles an embedded scene should
  * have, rows without a scene, rows without a chip). *faults counts what was told. */

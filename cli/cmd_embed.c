@@ -1,0 +1,81 @@
+/*
+ * akin embed: embeds a collection again with another encoder.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli.h"
+
+enum { MODEL, REFIT, THREADS };
+
+static const struct cli_option options[] = {
+    {0, "model", "NAME", "an encoder of the collection"},
+    {0, "refit", NULL, "fit the instant encoder again, on the collection as it is now"},
+    {'j', "threads", "N", "1 to 256 (default: one a CPU)"},
+    {0}};
+
+static int run(int argc, char **argv);
+const struct cli_command cmd_embed = {
+    "embed", "embed every tile again with another encoder", "DIR --model NAME | --refit [options]",
+    "Embeds every tile of DIR again, from its chip, beside the index that goes on answering;\n"
+    "when all is there the encoder becomes the default in one step. After a stop or a crash\n"
+    "the same command goes on.",
+    options, run};
+
+static int embed(const char *dir, struct akin_embed_options *embed_options)
+{
+    struct cli_talk talk;
+    char name[AKIN_NAME_MAX] = "";
+    uint64_t failed = 0;
+    akin_error err = {0};
+    cli_talk_init(&talk);
+    embed_options->talk = &talk.talk;
+    akin_status status = akin_embed(dir, embed_options, name, &failed, &err);
+    cli_talk_end(&talk);
+    if (status == AKIN_ERR_CANCELLED) {
+        fprintf(stderr, "stopped; the same command goes on from here\n");
+        return CLI_FAILED;
+    }
+    if (status != AKIN_OK)
+        return cli_fail(&err);
+    fprintf(stderr, "'%s' is the collection's encoder now\n", name);
+    if (failed)
+        fprintf(stderr, "%" PRIu64 " tiles were left out (named above)\n", failed);
+    return failed ? CLI_FAILED : CLI_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    struct cli_parser parser;
+    struct akin_embed_options embed_options = {0};
+    const char *dir = NULL, *value;
+    bool again = false;
+    uint64_t number;
+    akin_error err = {0};
+    int option;
+
+    cli_parser_init(&parser, &cmd_embed, argc, argv);
+    while ((option = cli_next(&parser, &value)) != CLI_END) {
+        if (option <= CLI_BAD)
+            return cli_exit(option);
+        if (option == CLI_WORD && dir)
+            return cli_misuse(&cmd_embed, "one collection, not also '%s'", value);
+        if (option == CLI_WORD)
+            dir = value;
+        else if (option == MODEL)
+            embed_options.model = value;
+        else if (option == REFIT)
+            again = true;
+        else if (akin_parse_u64(&number, value, 1, 256, "-j", &err) != AKIN_OK)
+            return cli_misuse(&cmd_embed, "%s", err.text);
+        else
+            embed_options.threads = (unsigned)number;
+    }
+    if (!dir)
+        return cli_misuse(&cmd_embed, "which collection?");
+    if (again == (embed_options.model != NULL))
+        return cli_misuse(&cmd_embed, "give either --model NAME or --refit");
+    return embed(dir, &embed_options);
+}
