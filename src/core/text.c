@@ -8,16 +8,15 @@
 #include "akin/core/text.h"
 
 #include <float.h>
-#include <locale.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "number.h"
+
 /* Longest number taken; no honest one is longer. */
-#define NUMBER_TEXT_MAX 64
+#define PART_MAX 64
 
 static bool is_digit(char c)
 {
@@ -73,27 +72,12 @@ static bool is_decimal(const char *text)
     return *at == '\0';
 }
 
-static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
-static locale_t c_locale;
-
-static void make_c_locale(void)
-{
-    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-}
-
-/* The "C" locale is built into the C library; were it not to be had, the program's own serves. */
-static double read_double(const char *text)
-{
-    pthread_once(&c_locale_once, make_c_locale);
-    return c_locale ? strtod_l(text, NULL, c_locale) : strtod(text, NULL);
-}
-
 akin_status akin_parse_double(double *out, const char *text, double min, double max,
                               const char *what, akin_error *err)
 {
     double value = NAN;
-    if (text && strlen(text) <= NUMBER_TEXT_MAX && is_decimal(text))
-        value = read_double(text);
+    if (text && strlen(text) <= PART_MAX && is_decimal(text))
+        value = number_read(text);
     if (!isfinite(value))
         return akin_error_set(err, AKIN_ERR_INVALID, "%s: '%.80s' is not a number", what,
                               text ? text : "");
@@ -133,10 +117,10 @@ akin_status akin_parse_bytes(uint64_t *out, const char *text, const char *what, 
 }
 
 /* Copies up to the next comma or the end; false where that is too long for a number. */
-static bool next_part(char part[NUMBER_TEXT_MAX + 1], const char **at)
+static bool next_part(char part[PART_MAX + 1], const char **at)
 {
     size_t length = strcspn(*at, ",");
-    if (length > NUMBER_TEXT_MAX)
+    if (length > PART_MAX)
         return false;
     memcpy(part, *at, length);
     part[length] = '\0';
@@ -149,7 +133,7 @@ akin_status akin_parse_doubles(double *out, unsigned n, const char *text, const 
 {
     enum { COUNT_MAX = 64 };
     double values[COUNT_MAX];
-    char part[NUMBER_TEXT_MAX + 1], name[96];
+    char part[PART_MAX + 1], name[96];
     const char *at = text ? text : "";
     if (n > COUNT_MAX)
         return akin_error_set(err, AKIN_ERR_LIMIT, "%s: more than %d numbers", what, COUNT_MAX);

@@ -20,12 +20,14 @@
 
 typedef struct akin_json akin_json;
 
-/* Makers; NULL when out of memory. Text must be UTF-8; bytes that are not are written as U+FFFD.
- * A number that is not finite becomes null. */
+/* Makers; NULL when out of memory. Text must be UTF-8; bytes that are not are written as U+FFFD;
+ * a NULL text becomes null. A number that is not finite becomes null; others are written with the fewest digits that read back as
+ * the same double (akin_json_number) or float (akin_json_float): 0.93, not 0.93000000000000005. */
 akin_json *akin_json_object(void);
 akin_json *akin_json_array(void);
 akin_json *akin_json_string(const char *text);
 akin_json *akin_json_number(double value);
+akin_json *akin_json_float(float value);
 akin_json *akin_json_integer(int64_t value);
 akin_json *akin_json_bool(bool value);
 akin_json *akin_json_null(void);
@@ -39,7 +41,9 @@ bool akin_json_append(akin_json *array, akin_json *value);
  * AKIN_ERR_INVALID with line and column; `what` names the text in the error. */
 akin_status akin_json_parse(akin_json **out, const char *text, size_t bytes, const char *what,
                             akin_error *err);
-/* Appends the text to `out`: on one line, or indented by two spaces. Keys keep their order. */
+/* Appends the text to `out`: on one line, or indented by two spaces. Keys keep their order.
+ * AKIN_ERR_NO_MEMORY for NULL and where building failed; at most 64 levels deep. On failure `out` keeps
+ * what it had. */
 akin_status akin_json_text(const akin_json *root, bool indent, struct akin_buffer *out,
                            akin_error *err);
 
