@@ -50,7 +50,8 @@ static const char *const steps[AKIN_CATALOG_SCHEMA] = {
 
     "CREATE TABLE pack(id INTEGER PRIMARY KEY AUTOINCREMENT, first_key INTEGER NOT NULL,"
     " last_key INTEGER NOT NULL, tiles INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX pack_keys ON pack(first_key, last_key);",
+    "CREATE INDEX pack_keys ON pack(first_key, last_key);"
+    "CREATE INDEX pack_span ON pack(" PACK_SPAN_SQL ");",
 };
 
 _Static_assert(AKIN_SCENE_REPLACED == 5 && AKIN_SCENE_STATE_COUNT == 7,

@@ -50,6 +50,9 @@
 /* The live states are the first ones, which lets an index be partial by a comparison. */
 #define SCENE_LIVE_SQL "state < 5"
 
+/* How many scenes further a pack's last key is than its first; indexed (schema.c, packs.c). */
+#define PACK_SPAN_SQL "(last_key >> 32) - (first_key >> 32)"
+
 #define SQL_NAME(name, ...) #name ", "
 #define SQL_MARK(name, ...) "?, "
 #define SQL_SET(name, ...) #name " = ?, "
@@ -67,7 +70,9 @@
     X(PACK_ADD, "INSERT INTO pack(id, first_key, last_key, tiles, bytes) VALUES(?, ?, ?, ?, ?)")   \
     X(PACK_REMOVE, "DELETE FROM pack WHERE id = ?")                                                \
     X(PACKS_OF, "SELECT id, first_key, last_key, tiles, bytes FROM pack"                           \
-                " WHERE first_key <= ?1 AND last_key >= ?1 ORDER BY id DESC LIMIT ?2")             \
+                " WHERE first_key <= ?1 AND last_key >= ?1 AND first_key >= max(-2147483648,"      \
+                " (?1 >> 32) - (SELECT max(" PACK_SPAN_SQL ") FROM pack)) << 32"                   \
+                " ORDER BY id DESC LIMIT ?2")                                                      \
     X(PACK_AFTER, "SELECT id, first_key, last_key, tiles, bytes FROM pack"                         \
                   " WHERE id > ? ORDER BY id LIMIT 1")                                             \
     X(VALUE_GET, "SELECT text FROM value WHERE name = ?")                                          \
