@@ -162,13 +162,12 @@ static bool mark(json_t *container)
 /* Takes back every mark, or the containers would outlive their owners. */
 static void unmark(json_t *value)
 {
-    const char *key;
-    json_t *child;
-    size_t i;
     while (json_tree_is_marked(value))
         json_decref(value);
-    json_object_foreach(value, key, child) unmark(child);
-    json_array_foreach(value, i, child) unmark(child);
+    for (void *at = json_object_iter(value); at; at = json_object_iter_next(value, at))
+        unmark(json_object_iter_value(at));
+    for (size_t i = 0; i < json_array_size(value); i++)
+        unmark(json_array_get(value, i));
 }
 
 void akin_json_free(akin_json *root)

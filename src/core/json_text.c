@@ -87,24 +87,20 @@ static void put_separator(struct writer *writer, bool first)
 
 static void put_value(struct writer *writer, json_t *value);
 
+/* One of the two loops runs: each finds nothing in the other kind of container. */
 static void put_children(struct writer *writer, json_t *container)
 {
-    const char *key;
-    json_t *child;
-    size_t i;
     bool first = true;
-    json_object_foreach(container, key, child)
-    {
+    for (void *at = json_object_iter(container); at; at = json_object_iter_next(container, at)) {
         put_separator(writer, first);
-        put_string(writer, key);
+        put_string(writer, json_object_iter_key(at));
         put_text(writer, writer->indent ? ": " : ":");
-        put_value(writer, child);
+        put_value(writer, json_object_iter_value(at));
         first = false;
     }
-    json_array_foreach(container, i, child)
-    {
+    for (size_t i = 0; i < json_array_size(container); i++) {
         put_separator(writer, i == 0);
-        put_value(writer, child);
+        put_value(writer, json_array_get(container, i));
     }
 }
 

@@ -76,7 +76,7 @@ static bool read_month_name(int *out, const char *text)
 static const char *match_field(struct match *match, const char *text, char letter)
 {
     size_t i = find_letter(letter);
-    int value, *slot = &match->value[letters[i].field];
+    int value = 0, *slot = &match->value[letters[i].field];
     unsigned digits = letters[i].digits;
     if (digits ? !read_number(&value, text, digits) : !read_month_name(&value, text))
         return NULL;

@@ -17,8 +17,8 @@ static struct akin_bbox box(double west, double south, double east, double north
 
 static bool same(struct akin_bbox a, double west, double south, double east, double north)
 {
-    return CHECK_NEAR(a.west, west, 1e-9) & CHECK_NEAR(a.south, south, 1e-9) &
-           CHECK_NEAR(a.east, east, 1e-9) & CHECK_NEAR(a.north, north, 1e-9);
+    bool west_south = CHECK_NEAR(a.west, west, 1e-9) && CHECK_NEAR(a.south, south, 1e-9);
+    return CHECK_NEAR(a.east, east, 1e-9) && CHECK_NEAR(a.north, north, 1e-9) && west_south;
 }
 
 TEST(unknown_is_unknown)

@@ -45,7 +45,7 @@ double akin_geo_distance_m(double lon1_deg, double lat1_deg, double lon2_deg, do
 struct akin_bbox akin_bbox_of_ring(const double *lon_deg, const double *lat_deg, size_t n);
 
 /* Position along a Hilbert curve of order 16 over lon x lat, 0..2^32-1: near places have near keys.
- * UINT32_MAX for NaN. */
+ * UINT32_MAX for NaN, and for nothing else. */
 uint32_t akin_hilbert_key(double lon_deg, double lat_deg);
 
 #endif
