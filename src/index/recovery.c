@@ -455,10 +455,11 @@ akin_status recovery_repair(akin_index *index, akin_error *err)
     bool suspect = index->log_missing || index->segments_missing ||
                    index->manifest.good_bytes != index->manifest.file_bytes;
     akin_status status = repair_manifest(index, err);
-    if (!status)
-        status = repair_log(index, err);
+    /* Before a new log takes a number that a forgotten one may have. */
     if (!status)
         status = sweep(index, suspect, err);
+    if (!status)
+        status = repair_log(index, err);
     if (!status)
         index->log_missing = false;
     return status;
