@@ -3,6 +3,7 @@
 #   make            build the program and the library       build/release/akin
 #   make demo       install what is missing, build, and find snow in five months of NASA imagery
 #   make test       the same set-up, then every test; ends with "N passed, N failed"
+#   make fuzz       every fuzz target for FUZZ_SECONDS=60 each (clang-14 and libFuzzer)
 #   make lint       layers, headers alone, banned calls, format, cppcheck, clang-tidy
 #   make bench      the figures of docs/BENCHMARKS.md
 #   make report     the longest files and functions (fails nothing)
@@ -55,7 +56,7 @@ CLI  := $(sort $(wildcard cli/*.c))
 stage_lib = $(OUT)/stage/$(1).a
 LIBRARY := $(OUT)/libakin.a
 
-.PHONY: all setup demo test lint bench report install clean help tests
+.PHONY: all setup demo test lint bench report install clean help tests test-tools fuzz fuzz-targets
 all: $(OUT)/akin
 
 # Prints the head of this file.
@@ -94,7 +95,25 @@ $(foreach s,$(TEST_STAGES),$(eval $(call test_rule,$(s))))
 .PRECIOUS: $(OUT)/tests/%.o
 tests: $(TEST_BIN)
 
+# Small programs that the scripts of tests/cli call.
+TOOL_BIN := $(patsubst %.c,$(OUT)/%,$(sort $(wildcard tests/tools/*.c)))
+$(OUT)/tests/tools/%: $(OUT)/tests/tools/%.o $(LIBRARY)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+test-tools: $(TOOL_BIN)
+
+# Fuzz targets, tests/fuzz/fuzz_X.c with a corpus in tests/fuzz/corpus/X: libFuzzer with MODE=fuzz, a driver that
+# replays the corpus in every other mode.
+FUZZ_SECONDS ?= 60
+FUZZ_BIN := $(patsubst %.c,$(OUT)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_MAIN := $(if $(filter fuzz,$(MODE)),,$(OUT)/tests/fuzz/replay.o)
+$(OUT)/tests/fuzz/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(LIBRARY)
+	$(CC) $(LDFLAGS_ALL) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+fuzz-targets: $(FUZZ_BIN)
+fuzz:
+	@$(MAKE) --no-print-directory MODE=fuzz CC=clang-14 fuzz-targets
+	@tests/fuzz/run $(BUILD)/fuzz/tests/fuzz $(FUZZ_SECONDS)
+
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJ:.o=.d) $(CLI:%.c=$(OUT)/%.d) $(TEST_BIN:=.d)
+-include $(OBJ:.o=.d) $(CLI:%.c=$(OUT)/%.d) $(TEST_BIN:=.d) $(TOOL_BIN:=.d) $(FUZZ_BIN:=.d)
