@@ -1,8 +1,8 @@
 /*
  * model: tiles become embeddings. One interface for every encoder,
  *     tiles (n, input_px, input_px, bands) u8  ->  unit vectors (n, dim) f32
- * and, so far, the instant one: random convolutional features and a colour and gradient histogram, no training,
- * ready in seconds (docs/ARCHITECTURE.md tells how a tile becomes a vector).
+ * and, so far, the instant one: random convolutional features and histograms of colour, gradient and local
+ * pattern, no training, ready in seconds (docs/MODEL.md tells how a tile becomes a vector).
  *
  * An encoder is data, in DIR/models/NAME: card.json (what it is, what it was fitted on) and weights.bin (layout in
  * docs/FORMATS.md). It never changes once written: a refit gets another name.
@@ -26,12 +26,12 @@ typedef struct akin_model akin_model;
 
 struct akin_model_info {
     char name[AKIN_NAME_MAX];
-    char kind[16];          /* "instant" */
+    char kind[16]; /* "instant" */
     uint32_t bands, input_px;
     uint32_t dim;
     uint64_t seed;
-    uint64_t fitted_tiles;  /* on how many its statistics stand */
-    uint32_t fingerprint;   /* CRC32C of the weights: an index says which encoder made it */
+    uint64_t fitted_tiles; /* on how many its statistics stand */
+    uint32_t fingerprint;  /* CRC32C of the weights: an index says which encoder made it */
 };
 
 /* Opens DIR/models/NAME (dir is the collection). AKIN_ERR_NOT_FOUND lists the names there are; AKIN_ERR_CORRUPT,
@@ -45,7 +45,7 @@ const struct akin_model_info *akin_model_info(const akin_model *model); /* borro
 bool akin_model_exists(const char *dir, const char *name);
 /* Names of the collection's encoders, sorted; freed with akin_names_free. */
 akin_status akin_model_list(char ***out, size_t *count, const char *dir, akin_error *err);
-/* A name that may be a folder: 1..63 of a-z A-Z 0-9 . _ -, not beginning with a dot. */
+/* A name that may be a folder: 1..63 of a-z A-Z 0-9 . _ -, not beginning with a dot, without ".tmp-". */
 akin_status akin_model_check_name(const char *name, akin_error *err);
 
 /* Per-thread memory of an encoder: nothing is allocated while encoding. */
@@ -62,13 +62,15 @@ size_t akin_encoder_bytes(const akin_model *model);
 /* ---- the instant encoder ---- */
 
 struct akin_instant_options {
-    uint32_t input_px, bands;
-    uint64_t seed;
-    uint32_t filters;        /* 16..1024, a multiple of 16; default 256 */
-    uint32_t patch_px;       /* 3..9; default 5 */
-    uint32_t rcf_dim;        /* default 128 */
-    uint32_t histogram_dim;  /* default 96 */
-    double power;            /* of whitening, 0..1; default 0.7: components are divided by eigenvalue^(power/2) */
+    uint32_t input_px; /* 16..512 */
+    uint32_t bands;    /* 1..AKIN_BANDS_MAX; of more than 4 their first 4 principal axes are used */
+    uint64_t seed;     /* default 1 */
+    uint32_t filters;  /* 16..1024, a multiple of 16; default 256 */
+    uint32_t patch_px; /* 3..9; default 5 */
+    uint32_t rcf_dim;  /* default 128 */
+    uint32_t histogram_dim; /* default 96 */
+    double
+        power; /* of whitening, 0..1; default 0.5: components are divided by eigenvalue^(power/2) */
 };
 void akin_instant_options_default(struct akin_instant_options *out, uint32_t input_px,
                                   uint32_t bands);
@@ -76,13 +78,13 @@ void akin_instant_options_default(struct akin_instant_options *out, uint32_t inp
 #define AKIN_INSTANT_FIT_TILES 4096 /* enough: what ingest gathers before it fits */
 
 /*
- * Fits on n >= 1 tiles: inputs[i] and filled[i] (entry or array may be NULL) as akin_tile_input gives them. Few tiles
+ * Fits on n tiles, 1..65536: inputs[i] and filled[i] (entry or array may be NULL) as akin_tile_input gives them. Few tiles
  * are made more by flips, turns and crops, so that the statistics have full rank. Deterministic: depends on the
  * tiles, their order and the seed only, not on threads.
  * embeddings, if not NULL, is (n, dim) and receives what akin_encoder_run would give for the same tiles, bit for bit, at
  * no further cost (the features are there already).
  * Sources: Rolf et al. 2021 (MOSAIKS, random convolutional features); Coates and Ng 2012 (ZCA-whitened patches);
- * Jegou and Chum 2012 (whitening by a power).
+ * Jegou and Chum 2012 (whitening by a power), Ojala et al. 2002 (local binary patterns).
  */
 akin_status akin_instant_fit(akin_model **out, const char *name,
                              const struct akin_instant_options *options, size_t n,

@@ -1,0 +1,122 @@
+/*
+ * The instant encoder as one of the kinds: its settings in a file, its words in a card, its run.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <math.h>
+#include <string.h>
+
+#include "instant.h"
+#include "model_kind.h"
+
+enum { SETTING_FILTERS, SETTING_PATCH_PX, SETTING_RCF_DIM, SETTING_HISTOGRAM_DIM, SETTING_POWER };
+#define POWER_UNIT 1e6 /* the power is stored in millionths */
+
+void akin_instant_options_default(struct akin_instant_options *out, uint32_t input_px,
+                                  uint32_t bands)
+{
+    *out = (struct akin_instant_options){.input_px = input_px,
+                                         .bands = bands,
+                                         .seed = 1,
+                                         .filters = 256,
+                                         .patch_px = 5,
+                                         .rcf_dim = 128,
+                                         .histogram_dim = 96,
+                                         .power = 0.5};
+}
+
+static akin_status create(void **out, const struct model_header *header, akin_error *err)
+{
+    const struct akin_instant_options options = {
+        .input_px = header->input_px,
+        .bands = header->bands,
+        .seed = header->seed,
+        .filters = header->settings[SETTING_FILTERS],
+        .patch_px = header->settings[SETTING_PATCH_PX],
+        .rcf_dim = header->settings[SETTING_RCF_DIM],
+        .histogram_dim = header->settings[SETTING_HISTOGRAM_DIM],
+        .power = header->settings[SETTING_POWER] / POWER_UNIT,
+    };
+    struct instant *instant = NULL;
+    akin_status status = instant_create(&instant, &options, err);
+    if (status == AKIN_OK)
+        *out = instant;
+    return status;
+}
+
+static void destroy(void *state)
+{
+    instant_free(state);
+}
+
+static void describe(const void *state, struct model_header *out)
+{
+    const struct instant *instant = state;
+    const struct akin_instant_options *options = &instant->options;
+    out->input_px = options->input_px;
+    out->bands = options->bands;
+    out->dim = options->rcf_dim + options->histogram_dim;
+    out->settings[SETTING_FILTERS] = options->filters;
+    out->settings[SETTING_PATCH_PX] = options->patch_px;
+    out->settings[SETTING_RCF_DIM] = options->rcf_dim;
+    out->settings[SETTING_HISTOGRAM_DIM] = options->histogram_dim;
+    out->settings[SETTING_POWER] = (uint32_t)lround(options->power * POWER_UNIT);
+}
+
+static void card(const void *state, akin_json *card)
+{
+    const struct akin_instant_options *options = &((const struct instant *)state)->options;
+    akin_json *words = akin_json_object();
+    akin_json_set(words, "filters", akin_json_integer(options->filters));
+    akin_json_set(words, "patch_px", akin_json_integer(options->patch_px));
+    akin_json_set(words, "rcf_dim", akin_json_integer(options->rcf_dim));
+    akin_json_set(words, "histogram_dim", akin_json_integer(options->histogram_dim));
+    akin_json_set(words, "power", akin_json_number(options->power));
+    akin_json_set(card, "options", words);
+    static const char *const references[] = {
+        "Rolf et al., Nature Communications 12:4392, 2021 (MOSAIKS: random convolutional features)",
+        "Coates and Ng, Learning feature representations with k-means, 2012 (whitened patches)",
+        "Ojala, Pietikainen and Maenpaa, IEEE TPAMI 24(7), 2002 (local binary patterns)",
+        "Jegou and Chum, ECCV 2012 (whitening of image descriptors)",
+    };
+    akin_json *list = akin_json_array();
+    for (size_t i = 0; i < sizeof references / sizeof *references; i++)
+        akin_json_append(list, akin_json_string(references[i]));
+    akin_json_set(card, "references", list);
+}
+
+static float *weights(void *state, size_t *count)
+{
+    struct instant *instant = state;
+    *count = instant->weight_count;
+    return instant->weights;
+}
+
+static size_t scratch_bytes(const void *state)
+{
+    return instant_scratch_bytes(state);
+}
+
+static void encode(const void *state, void *memory, const uint8_t *input, const uint8_t *filled,
+                   float *out)
+{
+    const struct instant *instant = state;
+    struct instant_scratch scratch;
+    instant_scratch_init(&scratch, instant, memory);
+    if (instant_features(instant, &scratch, input, filled, scratch.rcf, scratch.histogram))
+        instant_project(instant, scratch.rcf, scratch.histogram, out);
+    else
+        memset(out, 0, (instant->rcf.out + instant->histogram.out) * sizeof *out);
+}
+
+const struct model_kind instant_kind = {
+    .name = "instant",
+    .code = 1,
+    .create = create,
+    .free = destroy,
+    .describe = describe,
+    .card = card,
+    .weights = weights,
+    .scratch_bytes = scratch_bytes,
+    .encode = encode,
+};

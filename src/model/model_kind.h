@@ -1,0 +1,71 @@
+/*
+ * What every kind of encoder is to the rest of this folder. A kind is its settings (eight integers of its
+ * own) and one block of floats; it is registered in model_file.c and encodes through this table, so that
+ * callers, files and cards are the same for all.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef MODEL_MODEL_KIND_H
+#define MODEL_MODEL_KIND_H
+
+#include "akin/model.h"
+
+#define MODEL_SETTINGS 8
+#define MODEL_FILE_VERSION 1
+
+/* The first 128 bytes of weights.bin, little-endian (docs/FORMATS.md); the floats follow. */
+struct model_header {
+    char magic[8]; /* "AKMODL\0\0" */
+    uint32_t version, kind;
+    uint32_t input_px, bands, dim;
+    uint32_t weights_crc;
+    uint64_t seed, fitted_tiles, weight_count;
+    uint32_t settings[MODEL_SETTINGS];
+    uint32_t reserved[9];
+    uint32_t header_crc; /* of the 124 bytes before it */
+};
+_Static_assert(sizeof(struct model_header) == 128, "the header is stored as it is");
+
+struct model_kind {
+    const char *name;
+    uint32_t code; /* in the file; never used again for another kind */
+    /* State of zeros from a header, whose every field may be hostile. */
+    akin_status (*create)(void **out, const struct model_header *header, akin_error *err);
+    void (*free)(void *state);
+    /* Input size, bands, dimension and settings into a header. */
+    void (*describe)(const void *state, struct model_header *out);
+    /* Options and references into the card, for people. */
+    void (*card)(const void *state, akin_json *card);
+    float *(*weights)(void *state, size_t *count); /* borrowed */
+    size_t (*scratch_bytes)(const void *state);
+    void (*encode)(const void *state, void *scratch, const uint8_t *input, const uint8_t *filled,
+                   float *out);
+};
+
+extern const struct model_kind instant_kind;
+
+struct akin_model {
+    struct akin_model_info info;
+    const struct model_kind *kind;
+    void *state; /* owned, freed by kind->free */
+};
+
+/* Takes over `state` when it works. Of `info` seed and fitted_tiles are used; the rest is asked of the
+ * kind. */
+akin_status model_create(akin_model **out, const char *name, const struct model_kind *kind,
+                         void *state, const struct akin_model_info *info, akin_error *err);
+
+/* ---- model_file.c ---- */
+
+#define MODEL_WEIGHTS_NAME "weights.bin"
+#define MODEL_CARD_NAME "card.json"
+
+/* DIR/models or DIR/models/NAME. */
+akin_status model_folder(char *out, const char *dir, const char *name, akin_error *err);
+/* Reads weights.bin of `folder` and checks it against card.json. */
+akin_status model_load(akin_model **out, const char *folder, const char *name, akin_error *err);
+/* The same from bytes; `what` names them in errors. */
+akin_status model_parse(akin_model **out, const void *bytes, size_t size, const char *name,
+                        const char *what, akin_error *err);
+
+#endif
