@@ -1,8 +1,8 @@
 /*
  * source: where pixels come from. Finds images (folders, globs, single rasters, lists of addresses),
  * opens whatever GDAL opens, and reads windows of them as plain arrays with a validity mask. Plain
- * JPEG and PNG go past GDAL straight to libjpeg-turbo and libpng (why: docs/BENCHMARKS.md). The only
- * user of those three libraries.
+ * JPEG goes past GDAL straight to libjpeg-turbo (why, and why PNG does not: docs/BENCHMARKS.md). The
+ * only user of GDAL, libjpeg-turbo and libpng.
  *
  *     akin_source *source;
  *     akin_source_open(&source, "a.tif", NULL, &err);
@@ -71,10 +71,13 @@ void akin_source_list_free(struct akin_source_list *list);
 
 struct akin_source_options {
     double bbox[4];             /* W,S,E,N in `crs`, all NaN = none; used where the file has no georeference */
-    const char *crs;            /* of bbox; NULL = EPSG:4326. Anything GDAL understands */
-    struct akin_interval time;  /* --datetime; unknown = from the metadata, else the name */
+    const char *crs;            /* of bbox, and of a georeference that names none; NULL = EPSG:4326. A code
+                                   or text that GDAL understands */
+    struct akin_interval time;  /* --datetime; unknown = the time of acquisition in the metadata, else from
+                                   the name, else the time of writing (TIFF's and EXIF's DateTime) */
     const char *time_pattern;   /* --time-from: akin_time_from_pattern on the file's name; or NULL */
-    uint64_t pixels_max;        /* of a whole image: default 2^40; a fast-path image decoded whole: 2^28 */
+    uint64_t pixels_max;        /* of a whole image: default 2^40. (A JPEG of up to 2^26 is decoded
+                                   whole at its first read, a larger one by rows) */
     bool uploads;               /* only the common raster drivers, no network, no other file */
 };
 void akin_source_options_default(struct akin_source_options *out);
@@ -96,7 +99,7 @@ struct akin_source_info {
     bool sequential;            /* rows are cheap only in order (JPEG, interlaced or striped compression) */
     bool whole_jpeg;            /* the file itself is a plain baseline or progressive JPEG, 1 or 3 bands of 8 bits,
                                    whose bytes may serve as the chip */
-    char driver[24];            /* "JPEG", "GTiff", "libjpeg-turbo", "libpng" */
+    char driver[24];            /* "JPEG", "GTiff", "libjpeg-turbo" */
 };
 
 typedef struct akin_source akin_source;
@@ -148,12 +151,13 @@ akin_status akin_source_percentiles(akin_source *source, const uint32_t *bands, 
 
 /* ---- pictures as bytes ---- */
 
-/* 8-bit, 1 or 3 bands; 1..100. The mask is not kept. Appends to `out`. */
+/* 8-bit, 1 or 3 bands; 1..100, from 90 on in full colour resolution. The mask is not kept. Appends to `out`. */
 akin_status akin_jpeg_encode(const struct akin_raster *raster, int quality, struct akin_buffer *out,
                              akin_error *err);
 /* Into `out` (init'ed by the call), 1 or 3 bands as the file has. AKIN_ERR_LIMIT above pixels_max. */
 akin_status akin_jpeg_decode(const void *bytes, size_t size, uint64_t pixels_max,
                              struct akin_raster *out, akin_error *err);
+/* 8 or 16 bits (u8, u16), 1 or 3 bands; the mask becomes alpha. Appends to `out`. */
 akin_status akin_png_encode(const struct akin_raster *raster, struct akin_buffer *out,
                             akin_error *err);
 

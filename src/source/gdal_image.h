@@ -27,7 +27,8 @@ struct gdal_image {
     GDALRasterBandH alpha;       /* NULL without */
     double alpha_half;           /* from here on a pixel is there */
     bool signed_bytes;           /* PIXELTYPE=SIGNEDBYTE: read as 0..255, meant as -128..127 */
-    uint8_t (*palette)[4];       /* RGBA */
+    unsigned stretch;      /* samples of fewer than 8 bits are spread over 0..255 by this, or 0 */
+    uint8_t (*palette)[4]; /* RGBA */
     uint32_t palette_count;
 };
 

@@ -68,6 +68,20 @@ static bool is_signed_byte(GDALRasterBandH band)
     return GDALGetRasterDataType(band) == GDT_Byte && type && EQUAL(type, "SIGNEDBYTE");
 }
 
+/* The factor for samples of 1, 2 or 4 bits that GDAL gives as bytes 0..1, 0..3, 0..15; else 0. */
+static unsigned bit_factor(const struct gdal_image *image)
+{
+    unsigned bits = 8;
+    for (uint32_t b = 0; b < image->band_count; b++) {
+        const char *text = GDALGetMetadataItem(image->bands[b], "NBITS", "IMAGE_STRUCTURE");
+        const unsigned here = text && text[1] == '\0' ? (unsigned)(text[0] - '0') : 8;
+        if (b && here != bits)
+            return 0;
+        bits = here;
+    }
+    return bits == 1 ? 255 : bits == 2 ? 85 : bits == 4 ? 17 : 0;
+}
+
 /* The smallest of our types that holds all bands exactly, or float. */
 static enum akin_dtype common_dtype(struct gdal_image *image)
 {
@@ -122,7 +136,8 @@ static void list_bands(struct gdal_image *image)
         if (GDALGetRasterColorInterpretation(band) == GCI_AlphaBand && count > 1) {
             const GDALDataType type = GDALGetRasterDataType(band);
             image->alpha = band;
-            image->alpha_half = type == GDT_Byte ? 128 : type == GDT_UInt16 ? 32768 : 0.5;
+            /* 16-bit alpha is found with a full scale of 255 as well as of 65535. */
+            image->alpha_half = type == GDT_Byte || type == GDT_UInt16 ? 128 : 0.5;
         } else if (image->band_count < AKIN_BANDS_MAX) {
             image->numbers[image->band_count] = i;
             image->bands[image->band_count++] = band;
@@ -165,6 +180,7 @@ static akin_status describe_bands(struct gdal_image *image, struct akin_source_i
     }
     info->bands = image->band_count;
     info->dtype = common_dtype(image);
+    image->stretch = info->dtype == AKIN_U8 ? bit_factor(image) : 0;
     for (uint32_t b = 0; b < info->bands; b++) {
         info->roles[b] =
             role_of(GDALGetRasterColorInterpretation(image->bands[b]), image->band_count);

@@ -194,6 +194,15 @@ static void sign_bytes(struct akin_raster *raster)
         sample[i] = (int16_t)(sample[i] > 127 ? sample[i] - 256 : sample[i]);
 }
 
+/* Black and white as 0 and 255, not 0 and 1. */
+static void spread_bits(unsigned factor, struct akin_raster *raster)
+{
+    uint8_t *sample = raster->pixels;
+    const size_t count = (size_t)raster->width * raster->height * raster->bands;
+    for (size_t i = 0; i < count; i++)
+        sample[i] = (uint8_t)(sample[i] * factor > 255 ? 255 : sample[i] * factor);
+}
+
 /* Indices to colours; an index past the table or a colour that is see-through is missing. */
 static void colour_palette(const struct gdal_image *image, const uint16_t *index,
                            const uint32_t *bands, uint32_t count, struct akin_raster *out)
@@ -231,6 +240,8 @@ static akin_status read_kind(const akin_source *source, struct akin_window w, co
         *read = read_samples(source, w, bands, count, out->dtype, out->pixels);
         if (*read && image->signed_bytes && out->dtype == AKIN_I16)
             sign_bytes(out);
+        if (*read && image->stretch)
+            spread_bits(image->stretch, out);
         return AKIN_OK;
     }
     const bool palette = image->kind == GDAL_PALETTE;

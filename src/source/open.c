@@ -46,43 +46,48 @@ static bool exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
-/* A mask, georeference or statistics beside a picture: then GDAL opens it. */
+/* Whether NAME with `ending` in place of its extension (from `stem` on) is there. */
+static bool has_sibling(const char *path, size_t stem, const char *ending)
+{
+    char name[AKIN_PATH_MAX + 16];
+    snprintf(name, sizeof name, "%.*s%s", (int)stem, path, ending);
+    return access(name, F_OK) == 0;
+}
+
+/* A mask, georeference or statistics beside a picture: then GDAL opens it. World files are .wld, or the
+ * extension's first and last letter and w (.jgw), or all of it and w (.jpgw), in its own case. */
 static bool has_side_files(const char *path)
 {
-    static const char *const behind[] = {".aux.xml", ".msk"};
-    static const char *const instead[] = {".jgw", ".jpgw", ".jpegw", ".wld", ".pgw", ".pngw",
-                                          ".JGW", ".JPGW", ".JPEGW", ".WLD", ".PGW", ".PNGW"};
-    char name[AKIN_PATH_MAX + 16];
+    const size_t length = strlen(path);
     const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
-    const size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
-    if (strlen(path) >= AKIN_PATH_MAX)
+    if (length >= AKIN_PATH_MAX || has_sibling(path, length, ".aux.xml") ||
+        has_sibling(path, length, ".msk"))
         return true;
-    for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) {
-        snprintf(name, sizeof name, "%s%s", path, behind[i]);
-        if (exists(name))
-            return true;
-    }
-    for (size_t i = 0; i < sizeof instead / sizeof *instead; i++) {
-        snprintf(name, sizeof name, "%.*s%s", (int)stem, path, instead[i]);
-        if (exists(name))
-            return true;
-    }
-    return false;
+    if (!dot || (slash && dot < slash))
+        return has_sibling(path, length, ".wld");
+    const size_t stem = (size_t)(dot - path), letters = length - stem - 1;
+    const bool upper = letters > 0 && dot[letters] >= 'A' && dot[letters] <= 'Z';
+    char shorter[5], longer[16];
+    if (has_sibling(path, stem, upper ? ".WLD" : ".wld"))
+        return true;
+    if (letters < 2 || letters > 8)
+        return false;
+    snprintf(shorter, sizeof shorter, ".%c%c%c", dot[1], dot[letters], upper ? 'W' : 'w');
+    snprintf(longer, sizeof longer, "%s%c", dot, upper ? 'W' : 'w');
+    return has_sibling(path, stem, shorter) || has_sibling(path, stem, longer);
 }
 
 /* ---- files ---- */
 
-/* Reads the file if it begins like a JPEG or PNG; `out` stays empty otherwise. */
+/* Reads the file if it begins like a JPEG; `out` stays empty otherwise. */
 static akin_status load_picture(int fd, const char *path, size_t size, struct akin_buffer *out,
                                 akin_error *err)
 {
-    uint8_t magic[8];
+    uint8_t magic[3];
     const ssize_t got = pread(fd, magic, sizeof magic, 0);
     if (got < 0)
         return akin_error_errno(err, errno, "cannot read '%s'", path);
-    if (!picture_is_jpeg(magic, (size_t)got) && !picture_is_png(magic, (size_t)got))
-        return AKIN_OK;
-    if (size > PICTURE_BYTES_MAX || has_side_files(path))
+    if (!picture_is_jpeg(magic, (size_t)got) || size > PICTURE_BYTES_MAX || has_side_files(path))
         return AKIN_OK;
     akin_status status = akin_buffer_reserve(out, size, err);
     if (status != AKIN_OK)
@@ -173,7 +178,7 @@ static akin_status open_source(akin_source **out, const char *name, const void *
         return akin_error_memory(err, sizeof *source, "a source");
     }
     bool taken = false;
-    if (bytes && (picture_is_jpeg(bytes, size) || picture_is_png(bytes, size)))
+    if (bytes && picture_is_jpeg(bytes, size))
         status = picture_open(source, NULL, bytes, size, options, &taken, err);
     else if (!bytes && (name[0] == '/' || exists(name)) && strncmp(name, "/vsi", 4) != 0)
         status = open_picture_file(source, name, options, &taken, err);

@@ -1,6 +1,7 @@
 /*
- * The fast path: a plain JPEG or PNG, decoded whole at its first read and kept until close. Why it is
- * there: GDAL's opening and block cache cost more than decoding a small picture (docs/BENCHMARKS.md).
+ * The fast path: a plain JPEG, decoded whole at its first read and kept until close. Why it is there:
+ * of the time that a small picture takes through GDAL, a third is not decoding; here it is a
+ * twentieth (docs/BENCHMARKS.md). And the file's own bytes are at hand to serve as the chip.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -13,7 +14,6 @@ struct picture {
     struct akin_buffer owned; /* the file, or empty where it is borrowed */
     const void *bytes;
     size_t size;
-    bool jpeg;
     unsigned denominator; /* at which `whole` was decoded; 0 = not yet */
     struct akin_raster whole;
 };
@@ -21,11 +21,6 @@ struct picture {
 bool picture_is_jpeg(const void *bytes, size_t size)
 {
     return size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0;
-}
-
-bool picture_is_png(const void *bytes, size_t size)
-{
-    return size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0;
 }
 
 static void picture_close(akin_source *source)
@@ -47,7 +42,7 @@ static void picture_set_level(akin_source *source, uint32_t px)
     unsigned denominator = 1;
     const uint32_t longer =
         source->info.width > source->info.height ? source->info.width : source->info.height;
-    if (px != UINT32_MAX && picture->jpeg && picture->denominator != 1)
+    if (px != UINT32_MAX && picture->denominator != 1)
         while (denominator < 8 && jpeg_scaled(longer, denominator * 2) >= px)
             denominator *= 2;
     source->level.index = denominator == 1 ? -1 : (int)denominator;
@@ -64,9 +59,7 @@ static akin_status decode(akin_source *source, akin_error *err)
     akin_raster_fini(&picture->whole);
     picture->denominator = 0;
     struct akin_raster whole = {0};
-    akin_status status = picture->jpeg
-                             ? jpeg_decode(picture->bytes, picture->size, denominator, &whole, err)
-                             : png_decode(picture->bytes, picture->size, &whole, err);
+    akin_status status = jpeg_decode(picture->bytes, picture->size, denominator, &whole, err);
     if (status == AKIN_OK &&
         (whole.width != source->level.width || whole.height != source->level.height ||
          whole.bands != source->info.bands))
@@ -80,12 +73,17 @@ static akin_status decode(akin_source *source, akin_error *err)
     return AKIN_OK;
 }
 
-static void copy_row(const struct akin_raster *whole, const uint8_t *from, const uint32_t *bands,
-                     struct akin_raster *out, uint8_t *to)
+static bool is_as_it_is(const struct akin_raster *whole, const uint32_t *bands, uint32_t count)
 {
-    bool as_it_is = out->bands == whole->bands;
-    for (uint32_t b = 0; b < out->bands; b++)
-        as_it_is &= bands[b] == b;
+    bool same = count == whole->bands;
+    for (uint32_t b = 0; b < count; b++)
+        same &= bands[b] == b;
+    return same;
+}
+
+static void copy_row(const struct akin_raster *whole, const uint8_t *from, const uint32_t *bands,
+                     bool as_it_is, struct akin_raster *out, uint8_t *to)
+{
     if (as_it_is) {
         memcpy(to, from, (size_t)out->width * out->bands);
         return;
@@ -95,19 +93,29 @@ static void copy_row(const struct akin_raster *whole, const uint8_t *from, const
             *to++ = from[bands[b]];
 }
 
+/* A picture that is read whole is handed over, not copied: it is seldom read twice, and the second
+ * set of fresh pages cost a third of the decoding. */
 static akin_status picture_read(akin_source *source, struct akin_window w, const uint32_t *bands,
                                 uint32_t count, struct akin_raster *out, akin_error *err)
 {
     akin_status status = decode(source, err);
     if (status != AKIN_OK)
         return status;
-    const struct akin_raster *whole = &((struct picture *)source->image)->whole;
+    struct picture *picture = source->image;
+    struct akin_raster *whole = &picture->whole;
+    const bool as_it_is = is_as_it_is(whole, bands, count);
+    if (as_it_is && w.width == whole->width && w.height == whole->height) {
+        *out = *whole;
+        *whole = (struct akin_raster){0};
+        picture->denominator = 0;
+        return AKIN_OK;
+    }
     status = akin_raster_init(out, w.width, w.height, count, AKIN_U8, whole->valid != NULL, err);
     if (status != AKIN_OK)
         return status;
     for (uint32_t y = 0; y < w.height; y++) {
         const size_t from = (size_t)(w.y + y) * whole->width + w.x, to = (size_t)y * w.width;
-        copy_row(whole, (const uint8_t *)whole->pixels + from * whole->bands, bands, out,
+        copy_row(whole, (const uint8_t *)whole->pixels + from * whole->bands, bands, as_it_is, out,
                  (uint8_t *)out->pixels + to * count);
         if (whole->valid)
             memcpy(out->valid + to, whole->valid + from, w.width);
@@ -145,24 +153,13 @@ static bool try_jpeg(akin_source *source, const void *bytes, size_t size, struct
     return true;
 }
 
-static bool try_png(akin_source *source, const void *bytes, size_t size)
-{
-    struct png_header header;
-    if (png_read_header(bytes, size, &header, NULL) != AKIN_OK || !header.known)
-        return false;
-    describe(&source->info, header.width, header.height, header.bands, "libpng");
-    source->info.declares_nodata = header.alpha;
-    return true;
-}
-
 akin_status picture_open(akin_source *source, struct akin_buffer *owned, const void *bytes,
                          size_t size, const struct akin_source_options *options, bool *taken,
                          akin_error *err)
 {
     static const struct source_ops ops = {picture_read, picture_set_level, picture_close};
     struct exif_times times = {0};
-    const bool jpeg = picture_is_jpeg(bytes, size);
-    *taken = jpeg ? try_jpeg(source, bytes, size, &times) : try_png(source, bytes, size);
+    *taken = try_jpeg(source, bytes, size, &times);
     const uint64_t pixels = (uint64_t)source->info.width * source->info.height;
     if (*taken && pixels > options->pixels_max)
         return akin_error_set(err, AKIN_ERR_LIMIT,
@@ -179,7 +176,6 @@ akin_status picture_open(akin_source *source, struct akin_buffer *owned, const v
         return akin_error_memory(err, sizeof *picture, "a picture");
     picture->bytes = bytes;
     picture->size = size;
-    picture->jpeg = jpeg;
     if (owned) {
         picture->owned = *owned;
         *owned = (struct akin_buffer){0};

@@ -100,8 +100,7 @@ static bool is_harmless(tjhandle decoder, const void *bytes, size_t size)
 static akin_status decode_into(tjhandle decoder, const void *bytes, size_t size, void *pixels,
                                uint32_t width, uint32_t height, enum TJPF format, akin_error *err)
 {
-    if (tjDecompress2(decoder, bytes, size, pixels, (int)width, 0, (int)height, format,
-                      TJFLAG_ACCURATEDCT) == 0 ||
+    if (tjDecompress2(decoder, bytes, size, pixels, (int)width, 0, (int)height, format, 0) == 0 ||
         is_harmless(decoder, bytes, size))
         return AKIN_OK;
     return akin_error_set(err, AKIN_ERR_CORRUPT, "truncated or damaged JPEG (%s)",

@@ -16,6 +16,7 @@
 #include "source_private.h"
 
 #define EDGE_POINTS 32 /* a side, for the bbox: curved edges of polar and conic maps */
+#define GRID_POINTS 24 /* a side, inside an image whose edges have no place */
 
 struct place {
     double affine[6]; /* GDAL's geotransform, where model is NULL */
@@ -310,6 +311,43 @@ void place_lonlat(struct place *place, size_t n, const double *x, const double *
         gdal_hush();
 }
 
+/* The box of those points inside the image that have a place: for an image whose edges (or some of
+ * them) look past the globe, such as a geostationary full disk. Longitudes are taken around that of the
+ * point nearest to the middle. */
+static struct akin_bbox inside_bbox(struct place *place, uint32_t width, uint32_t height)
+{
+    double lon[GRID_POINTS * GRID_POINTS], lat[GRID_POINTS * GRID_POINTS];
+    struct akin_bbox box = akin_bbox_unknown();
+    double middle = NAN, nearest = INFINITY, west = INFINITY, east = -INFINITY;
+    for (int i = 0; i < GRID_POINTS * GRID_POINTS; i++) {
+        lon[i] = width * (i % GRID_POINTS + 0.5) / GRID_POINTS;
+        lat[i] = height * (i / GRID_POINTS + 0.5) / GRID_POINTS;
+    }
+    place_lonlat(place, GRID_POINTS * GRID_POINTS, lon, lat, lon, lat);
+    for (int i = 0; i < GRID_POINTS * GRID_POINTS; i++) {
+        const double distance =
+            hypot(i % GRID_POINTS - GRID_POINTS / 2, i / GRID_POINTS - GRID_POINTS / 2);
+        if (!isnan(lon[i]) && distance < nearest) {
+            nearest = distance;
+            middle = lon[i];
+        }
+    }
+    for (int i = 0; i < GRID_POINTS * GRID_POINTS; i++) {
+        if (isnan(lon[i]))
+            continue;
+        const double from_middle = akin_lon_wrap(lon[i] - middle);
+        west = fmin(west, from_middle);
+        east = fmax(east, from_middle);
+        box.south = fmin(box.south, lat[i]);
+        box.north = fmax(box.north, lat[i]);
+    }
+    if (west <= east) {
+        box.west = akin_lon_wrap(middle + west);
+        box.east = akin_lon_wrap(middle + east);
+    }
+    return box;
+}
+
 struct akin_bbox place_bbox(struct place *place, uint32_t width, uint32_t height)
 {
     double lon[EDGE_POINTS * 4], lat[EDGE_POINTS * 4];
@@ -323,5 +361,13 @@ struct akin_bbox place_bbox(struct place *place, uint32_t width, uint32_t height
         }
     }
     place_lonlat(place, EDGE_POINTS * 4, lon, lat, lon, lat);
-    return akin_bbox_of_ring(lon, lat, EDGE_POINTS * 4);
+    const struct akin_bbox ring = akin_bbox_of_ring(lon, lat, EDGE_POINTS * 4);
+    for (int i = 0; i < EDGE_POINTS * 4; i++)
+        if (isnan(lon[i])) {
+            const struct akin_bbox inside = inside_bbox(place, width, height);
+            return akin_bbox_known(ring) && akin_bbox_known(inside) ? akin_bbox_union(ring, inside)
+                   : akin_bbox_known(ring)                          ? ring
+                                                                    : inside;
+        }
+    return ring;
 }

@@ -1,6 +1,6 @@
 /*
  * What the files of this stage share. An open source is a table of operations (GDAL's, or those of a
- * picture decoded whole by libjpeg-turbo or libpng) and what was learned about the image at open. What
+ * JPEG decoded whole by libjpeg-turbo) and what was learned about the image at open. What
  * every way of reading has in common (checks, choice of bands, luma, reduction) is above that table,
  * in open.c, read.c and reduce.c.
  *
@@ -61,17 +61,16 @@ bool gdal_knows_extension(const char *extension);
 akin_status gdal_open(akin_source *source, const char *path, const void *memory, size_t size,
                       const struct akin_source_options *options, akin_error *err);
 
-/* ---- picture.c, picture_jpeg.c, picture_png.c ---- */
+/* ---- picture.c, picture_jpeg.c ---- */
 
-/* Takes the fast path where the bytes are a JPEG or PNG that it can do; *taken says whether. `bytes`
+/* Takes the fast path where the bytes are a JPEG that it can do; *taken says whether. `bytes`
  * is the file, kept until close: owned by the source if `owned`, and then handed over only
  * when taken. */
 akin_status picture_open(akin_source *source, struct akin_buffer *owned, const void *bytes,
                          size_t size, const struct akin_source_options *options, bool *taken,
                          akin_error *err);
-/* By the first bytes: "\xff\xd8\xff", "\x89PNG...". */
+/* By the first bytes. */
 bool picture_is_jpeg(const void *bytes, size_t size);
-bool picture_is_png(const void *bytes, size_t size);
 
 /* What a JPEG's markers say (ITU-T T.81 annex B), up to the first scan. */
 struct jpeg_header {
@@ -85,15 +84,6 @@ bool jpeg_read_header(const uint8_t *bytes, size_t size, struct jpeg_header *out
 akin_status jpeg_decode(const void *bytes, size_t size, unsigned denominator,
                         struct akin_raster *out, akin_error *err);
 uint32_t jpeg_scaled(uint32_t px, unsigned denominator);
-
-/* 8 bits or fewer, up to PICTURE_PIXELS_MAX: *known says whether this reader does it. */
-struct png_header {
-    uint32_t width, height, bands;
-    bool alpha, known;
-};
-akin_status png_read_header(const void *bytes, size_t size, struct png_header *out,
-                            akin_error *err);
-akin_status png_decode(const void *bytes, size_t size, struct akin_raster *out, akin_error *err);
 
 /* ---- exif.c: DateTimeOriginal and DateTime, each "" where missing ---- */
 struct exif_times {
