@@ -3,9 +3,15 @@
  *
  *     akin_engine *engine;
  *     akin_engine_open(&engine, "DIR", NULL, &err);
- *     struct akin_question q; akin_question_init(&q);
- *     akin_question_add(&q, engine, (struct akin_example){ .kind = AKIN_EXAMPLE_IMAGE, .path = "storm.jpg" }, &err);
+ *     struct akin_question q;
+ *     akin_question_init(&q);
+ *     struct akin_example like = {.kind = AKIN_EXAMPLE_IMAGE, .path = "storm.jpg"};
+ *     akin_question_add(&q, engine, &like, &err);
  *     akin_ask(engine, &q, &answers, &err);
+ *     akin_answers_json(engine, &answers, &buffer, &err);
+ *     akin_answers_free(&answers);
+ *     akin_question_fini(&q);
+ *     akin_engine_close(engine);
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -25,7 +31,7 @@ typedef struct akin_engine akin_engine;
 struct akin_engine_options {
     const char *model;   /* NULL = the collection's default */
     unsigned threads;    /* 0 = akin_cpu_count() */
-    const struct akin_talk *talk;
+    const struct akin_talk *talk; /* borrowed until close; may be NULL */
 };
 /* AKIN_ERR_NOT_FOUND where the collection is empty (says how to add). */
 akin_status akin_engine_open(akin_engine **out, const char *dir,
@@ -38,7 +44,7 @@ enum akin_example_kind { AKIN_EXAMPLE_IMAGE, AKIN_EXAMPLE_BYTES, AKIN_EXAMPLE_TI
 struct akin_example {
     enum akin_example_kind kind;
     bool unlike;                 /* a counter-example */
-    const char *path;            /* IMAGE */
+    const char *path;            /* IMAGE; BYTES: a name for messages, or NULL */
     const void *bytes;           /* BYTES: an image file's bytes, with `size` */
     size_t size;
     uint64_t key;                /* TILE */
@@ -58,8 +64,9 @@ struct akin_question {
 };
 void akin_question_init(struct akin_question *question);
 void akin_question_fini(struct akin_question *question);
-/* Turns the example into vectors at once; an error names the example. An image with several windows is several vectors, of which the best
- * match counts (at most 256 windows). */
+#define AKIN_QUERY_WINDOWS_MAX 256
+/* Turns the example into vectors at once; an error names the example. An image is cut and scaled as an indexed one would be; several windows
+ * are several vectors (at most AKIN_QUERY_WINDOWS_MAX). Nothing of the example is borrowed afterwards. */
 akin_status akin_question_add(struct akin_question *question, akin_engine *engine,
                               const struct akin_example *example, akin_error *err);
 
@@ -68,7 +75,7 @@ struct akin_answer {
     float score;                 /* cosine with the question's vector, -1..1 */
     struct akin_columns columns;
     uint32_t scene;
-    uint32_t collapsed;          /* how many answers of the same place stand behind this one */
+    uint32_t collapsed;          /* how many of the answers looked at share its place and stand behind it */
 };
 /* How it was answered, for --explain. */
 struct akin_explain {
@@ -82,8 +89,10 @@ struct akin_answers {
     size_t count;
     struct akin_explain explain;
 };
-/* One like: nearest neighbours. Several: the mean of the likes minus 0.5 of the mean of the unlikes (Rocchio 1971), unit length. Only
- * unlikes is AKIN_ERR_INVALID. */
+/* An answer's score is its cosine with the question's vector: the mean of the likes minus 0.5 of the mean of the unlikes (Rocchio 1971), unit
+ * length; with one like that is its nearest neighbours. Where exactly one like has several windows, there is one such vector for each
+ * of them and the best counts; where more likes have, each of these stands for itself with its mean window. Unlikes
+ * always count by their mean window. Only unlikes is AKIN_ERR_INVALID. */
 akin_status akin_ask(akin_engine *engine, const struct akin_question *question,
                      struct akin_answers *out, akin_error *err);
 void akin_answers_free(struct akin_answers *answers); /* takes a zeroed struct */
@@ -112,19 +121,23 @@ akin_status akin_answers_html(akin_engine *engine, const struct akin_question *q
 /* ---- eval ---- */
 
 struct akin_eval_options {
-    const char *labels;          /* "folder": the label of each tile's scene; else the path of a CSV: uri-or-file-name,label */
+    const char *labels;          /* "folder": the label of each tile's scene; else the path of a CSV, see below */
     const struct akin_talk *talk;
 };
 struct akin_eval_result {
     uint64_t tiles;              /* labelled ones, which take part */
     uint64_t classes;
     uint64_t unlabelled;         /* left out */
+    uint64_t unknown;            /* rows of the CSV that name no scene here */
     double p_at_1, p_at_10, map, knn5;
     char model[AKIN_NAME_MAX];
 };
 /* Leave-one-out over all labelled tiles: each is a query against all the others, by cosine. precision@1, precision@10 (of 10, or of all where
  * there are fewer), mean average precision, accuracy of the majority of 5 neighbours (ties to the nearer). Queries whose
- * class has no other member are left out of mAP. */
+ * class has no other member are left out of mAP.
+ * Equal scores rank by key. O(tiles^2) time, 2 * dim bytes of memory a tile.
+ * The CSV (RFC 4180) has two fields a row: a scene's uri or the end of one from a slash on ("a.jpg", "dir/a.jpg"), and its label. An empty
+ * label is none; a first row whose second field is "label" is a header. AKIN_ERR_INVALID names the line. */
 akin_status akin_eval(akin_engine *engine, const struct akin_eval_options *options,
                       struct akin_eval_result *out, akin_error *err);
 

@@ -1,0 +1,225 @@
+/*
+ * The engine: everything that an answer needs, opened once. A collection in which nothing is searchable yet
+ * is an error here, with the command that changes it, so that no later step has to think of it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "engine.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "akin/ingest.h"
+
+static akin_status empty_error(const char *dir, akin_error *err)
+{
+    return akin_error_set(err, AKIN_ERR_NOT_FOUND,
+                          "'%s' has no tiles to search yet: take imagery in with "
+                          "'akin add %s SOURCE...'",
+                          dir, dir);
+}
+
+/* out[AKIN_NAME_MAX]: the one asked for, else the collection's default. */
+static akin_status model_name(char *out, akin_catalog *catalog, const char *wanted, akin_error *err)
+{
+    char *text = NULL;
+    const char *name = wanted;
+    if (!name) {
+        akin_status status = akin_catalog_value_get(catalog, AKIN_VALUE_MODEL, &text, err);
+        if (status != AKIN_OK && status != AKIN_ERR_NOT_FOUND)
+            return status;
+        name = text ? text : AKIN_INSTANT_NAME;
+    }
+    akin_status status = akin_model_check_name(name, err);
+    if (status == AKIN_OK)
+        snprintf(out, AKIN_NAME_MAX, "%s", name);
+    akin_free(text);
+    return status;
+}
+
+static akin_status open_model(akin_engine *engine, const char *dir, const char *wanted,
+                              akin_error *err)
+{
+    char name[AKIN_NAME_MAX];
+    akin_status status = model_name(name, engine->catalog, wanted, err);
+    if (status != AKIN_OK)
+        return status;
+    if (!wanted && !akin_model_exists(dir, name))
+        return empty_error(dir, err);
+    status = akin_model_open(&engine->model, dir, name, err);
+    if (status != AKIN_OK)
+        return status;
+    const struct akin_model_info *info = akin_model_info(engine->model);
+    const struct akin_settings *settings = akin_catalog_settings(engine->catalog);
+    if (info->bands != settings->bands || info->input_px != settings->input_px)
+        return akin_error_set(err, AKIN_ERR_CORRUPT,
+                              "encoder '%s' of '%s' takes %u bands at %u px, the collection has %u "
+                              "at %u: it belongs to another collection",
+                              name, dir, info->bands, info->input_px, settings->bands,
+                              settings->input_px);
+    engine->dim = info->dim;
+    return AKIN_OK;
+}
+
+static akin_status open_index(akin_engine *engine, const char *dir, const char *wanted,
+                              akin_error *err)
+{
+    const struct akin_model_info *info = akin_model_info(engine->model);
+    char folder[AKIN_PATH_MAX], path[AKIN_PATH_MAX];
+    akin_status status = akin_path_join(folder, dir, "index", err);
+    if (status == AKIN_OK)
+        status = akin_path_join(path, folder, info->name, err);
+    if (status != AKIN_OK)
+        return status;
+    struct akin_index_options options;
+    akin_index_options_default(&options);
+    options.dim = info->dim;
+    options.model = info->fingerprint;
+    options.pool = engine->pool;
+    options.talk = engine->talk;
+    status = akin_index_open(&engine->index, path, AKIN_OPEN_READ, &options, err);
+    if (status == AKIN_ERR_NOT_FOUND && wanted)
+        return akin_error_set(err, status,
+                              "nothing in '%s' is embedded with '%s' yet: "
+                              "'akin embed %s --model %s'",
+                              dir, info->name, dir, info->name);
+    if (status == AKIN_ERR_NOT_FOUND)
+        return empty_error(dir, err);
+    if (status != AKIN_OK)
+        return status;
+    struct akin_index_stats stats;
+    akin_index_stats(engine->index, &stats);
+    return stats.rows ? AKIN_OK : empty_error(dir, err);
+}
+
+akin_status akin_engine_open(akin_engine **out, const char *dir,
+                             const struct akin_engine_options *options, akin_error *err)
+{
+    if (!out || !dir)
+        return akin_error_set(err, AKIN_ERR_INVALID, "no collection given");
+    const struct akin_engine_options defaults = {0};
+    if (!options)
+        options = &defaults;
+    akin_engine *engine = akin_alloc_zero(1, sizeof *engine);
+    if (!engine)
+        return akin_error_memory(err, sizeof *engine, "the search engine");
+    engine->talk = options->talk;
+    akin_status status = akin_catalog_open(&engine->catalog, dir, AKIN_OPEN_READ, err);
+    if (status == AKIN_OK)
+        status = akin_pool_create(&engine->pool, options->threads, err);
+    if (status != AKIN_OK)
+        goto out;
+    engine->threads = akin_pool_threads(engine->pool);
+    engine->encoders = akin_alloc_zero(engine->threads, sizeof *engine->encoders);
+    if (!engine->encoders) {
+        status = akin_error_memory(err, engine->threads * sizeof *engine->encoders, "encoders");
+        goto out;
+    }
+    status = open_model(engine, dir, options->model, err);
+    if (status == AKIN_OK)
+        status = open_index(engine, dir, options->model, err);
+out:
+    if (status == AKIN_OK)
+        *out = engine;
+    else
+        akin_engine_close(engine);
+    return status;
+}
+
+void akin_engine_close(akin_engine *engine)
+{
+    if (!engine)
+        return;
+    scene_cache_fini(&engine->scenes);
+    akin_chips_close(engine->chips);
+    akin_index_close(engine->index);
+    for (unsigned i = 0; engine->encoders && i < engine->threads; i++)
+        akin_encoder_free(engine->encoders[i]);
+    akin_free(engine->encoders);
+    akin_model_free(engine->model);
+    akin_pool_free(engine->pool);
+    akin_catalog_close(engine->catalog);
+    akin_free(engine);
+}
+
+const akin_index *akin_engine_index(const akin_engine *engine)
+{
+    return engine ? engine->index : NULL;
+}
+
+const struct akin_model_info *akin_engine_model(const akin_engine *engine)
+{
+    return engine ? akin_model_info(engine->model) : NULL;
+}
+
+akin_status akin_engine_scene(akin_engine *engine, uint32_t id, const struct akin_scene **out,
+                              akin_error *err)
+{
+    if (!engine || !out)
+        return akin_error_set(err, AKIN_ERR_INVALID, "no engine given");
+    return scene_cache_get(&engine->scenes, engine->catalog, id, out, err);
+}
+
+double engine_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
+}
+
+akin_status engine_scaling(akin_engine *engine, enum akin_dtype dtype, struct akin_scaling *out,
+                           akin_error *err)
+{
+    const uint32_t bands = akin_catalog_settings(engine->catalog)->bands;
+    char name[AKIN_NAME_MAX];
+    snprintf(name, sizeof name, AKIN_VALUE_SCALING_PREFIX "%s", akin_dtype_name(dtype));
+    char *text = NULL;
+    akin_status status = akin_catalog_value_get(engine->catalog, name, &text, err);
+    if (status == AKIN_ERR_NOT_FOUND && dtype == AKIN_U8) {
+        akin_scaling_identity(out, bands);
+        return AKIN_OK;
+    }
+    if (status != AKIN_OK)
+        return status;
+    status = akin_scaling_parse(out, text, err);
+    if (status == AKIN_OK && out->bands != bands)
+        status = akin_error_set(err, AKIN_ERR_CORRUPT,
+                                "'%s' in the catalogue has %u bands, the collection %u", name,
+                                out->bands, bands);
+    akin_free(text);
+    return status;
+}
+
+/* ---- encoding ---- */
+
+struct encode_job {
+    akin_engine *engine;
+    const struct akin_tile *tiles;
+    float *vectors;
+};
+
+static void encode_range(void *user, size_t begin, size_t end, unsigned worker)
+{
+    const struct encode_job *job = user;
+    akin_encoder *encoder = job->engine->encoders[worker];
+    for (size_t i = begin; i < end; i++)
+        akin_encoder_run(encoder, job->tiles[i].input, job->tiles[i].filled,
+                         job->vectors + i * job->engine->dim);
+}
+
+akin_status engine_encode(akin_engine *engine, const struct akin_tile *tiles, size_t n,
+                          float *vectors, akin_error *err)
+{
+    /* One window, the usual question, needs neither the threads nor their encoders' memory. */
+    akin_pool *pool = n > 1 ? engine->pool : NULL;
+    for (unsigned i = 0; i < akin_pool_threads(pool); i++) {
+        if (engine->encoders[i])
+            continue;
+        akin_status status = akin_encoder_create(&engine->encoders[i], engine->model, err);
+        if (status != AKIN_OK)
+            return status;
+    }
+    struct encode_job job = {engine, tiles, vectors};
+    akin_pool_for(pool, n, 0, encode_range, &job);
+    return AKIN_OK;
+}

@@ -1,0 +1,39 @@
+/*
+ * The engine's inside, shared by the files of this stage: what was opened, and the little that several of
+ * them need from it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AKIN_SEARCH_ENGINE_PRIVATE_H
+#define AKIN_SEARCH_ENGINE_PRIVATE_H
+
+#include "akin/search.h"
+#include "akin/tile.h"
+#include "scene_cache.h"
+
+struct akin_engine {
+    akin_catalog *catalog;
+    akin_pool *pool;
+    akin_model *model;
+    akin_encoder **encoders; /* [threads]; each made when it is first needed */
+    unsigned threads;
+    akin_index *index;
+    akin_chips *chips; /* opened at the first picture */
+    struct scene_cache scenes;
+    uint32_t dim;
+    const struct akin_talk *talk; /* borrowed; may be NULL */
+};
+
+/* How samples of this type become 8 bits in this collection; identity for 8-bit data of which the catalogue
+ * says nothing. AKIN_ERR_NOT_FOUND where no scene of this type was ever taken in. */
+akin_status engine_scaling(akin_engine *engine, enum akin_dtype dtype, struct akin_scaling *out,
+                           akin_error *err);
+
+/* A clock for measuring, ms. */
+double engine_now_ms(void);
+
+/* Encodes tiles on all threads; vectors (n, dim). */
+akin_status engine_encode(akin_engine *engine, const struct akin_tile *tiles, size_t n,
+                          float *vectors, akin_error *err);
+
+#endif

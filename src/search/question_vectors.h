@@ -1,0 +1,15 @@
+/*
+ * The examples of a question put together (Rocchio 1971).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AKIN_SEARCH_QUESTION_VECTORS_H
+#define AKIN_SEARCH_QUESTION_VECTORS_H
+
+#include "examples.h"
+
+/* *out (count, dim), unit vectors of which the best counts; freed with akin_free. */
+akin_status question_vectors_make(const struct akin_example_set *set, float **out, size_t *count,
+                                  akin_error *err);
+
+#endif
