@@ -22,6 +22,8 @@ ifeq ($(origin CC),default)
 CC     := $(if $(filter fuzz,$(MODE)),clang-14,gcc)
 endif
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+JOBS   ?= $(shell nproc)
 BUILD  ?= build
 OUT    := $(BUILD)/$(MODE)
 VERSION := $(shell cat VERSION)
@@ -37,7 +39,7 @@ LINK_asan := -fsanitize=address,undefined
 LINK_tsan := -fsanitize=thread
 LINK_fuzz := -fsanitize=fuzzer-no-link,address,undefined
 
-CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -Iinclude $(WARN) $(OPT_$(MODE)) -fPIC -fvisibility=hidden \
+CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -Iinclude $(WARN) $(OPT_$(MODE)) -fPIC -fno-semantic-interposition \
               -ffile-prefix-map=$(CURDIR)=. -pthread $(CFLAGS)
 $(OUT)/cli/main.o: CFLAGS_ALL += -DAKIN_VERSION='"$(VERSION)"'
 LDFLAGS_ALL := $(LINK_$(MODE)) -pthread $(LDFLAGS)
@@ -56,7 +58,7 @@ CLI  := $(sort $(wildcard cli/*.c))
 stage_lib = $(OUT)/stage/$(1).a
 LIBRARY := $(OUT)/libakin.a
 
-.PHONY: all setup demo test lint bench report install clean help tests test-tools fuzz fuzz-targets
+.PHONY: all setup demo test lint bench report install clean help flags lib tests test-tools fuzz fuzz-targets benches
 all: $(OUT)/akin
 
 # Prints the head of this file.
@@ -81,6 +83,14 @@ $(LIBRARY): $(OBJ)
 
 $(OUT)/akin: $(CLI:%.c=$(OUT)/%.o) $(LIBRARY)
 	$(if $(V),,@echo "  LINK $@";)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+# The shared library exports what the headers declare, akin_*, and nothing else.
+SONAME := libakin.so.$(firstword $(subst ., ,$(VERSION)))
+SHARED := $(OUT)/libakin.so.$(VERSION)
+$(SHARED): $(OBJ) tools/libakin.map
+	$(if $(V),,@echo "  LINK $@";)$(CC) $(LDFLAGS_ALL) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic-functions \
+	    -Wl,--version-script=tools/libakin.map -o $@ $(OBJ) $(LIBS)
+lib: $(LIBRARY) $(SHARED)
 
 # Tests: tests/STAGE/test_*.c, each a program linked with the stages up to STAGE.
 upto = $(if $(filter $(1),$(STAGES)),$(shell echo $(STAGES) | sed 's/\b$(1)\b.*/$(1)/'),$(STAGES))
@@ -113,7 +123,51 @@ fuzz:
 	@$(MAKE) --no-print-directory MODE=fuzz CC=clang-14 fuzz-targets
 	@tests/fuzz/run $(BUILD)/fuzz/tests/fuzz $(FUZZ_SECONDS)
 
+# Programs that print the figures of docs/BENCHMARKS.md.
+BENCH_BIN := $(patsubst %.c,$(OUT)/%,$(sort $(wildcard bench/bench_*.c)))
+$(OUT)/bench/bench_%: $(OUT)/bench/bench_%.o $(LIBRARY)
+	$(if $(V),,@echo "  LINK $@";)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+.PRECIOUS: $(OUT)/bench/%.o
+benches: $(BENCH_BIN)
+
+setup:
+	@tools/setup
+
+demo:
+	@tools/setup build
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@tools/demo $(OUT)/akin
+
+# Everything once as it is delivered; every test program again under ASan and UBSan, those with threads under
+# TSan, and the kernels' as if the CPU had less.
+KERNELS = $(shell tools/kernel-tiers)
+THREADED := $(filter %/test_thread %/test_pipeline $(OUT)/tests/index/% $(OUT)/tests/ingest/%,$(TEST_BIN))
+test:
+	@tools/setup build test
+	@$(MAKE) --no-print-directory -j$(JOBS) all lib tests test-tools fuzz-targets
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=asan tests fuzz-targets
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=tsan $(THREADED:$(OUT)/%=$(BUILD)/tsan/%)
+	@AKIN=$(abspath $(OUT))/akin AKIN_TOOLS=$(abspath $(OUT))/tests/tools tools/run-tests --jobs $(JOBS) \
+	    $(filter-out %/lib.sh,$(wildcard tests/cli/*.sh)) $(TEST_BIN) $(FUZZ_BIN) \
+	    --label asan $(TEST_BIN:$(OUT)/%=$(BUILD)/asan/%) $(FUZZ_BIN:$(OUT)/%=$(BUILD)/asan/%) \
+	    --label tsan $(THREADED:$(OUT)/%=$(BUILD)/tsan/%) \
+	    $(foreach k,$(KERNELS),--label $(k) AKIN_KERNELS=$(k) $(filter $(OUT)/tests/vec/%,$(TEST_BIN)))
+
+lint:
+	@tools/setup
+	@MAKE="$(MAKE) --no-print-directory" BUILD=$(BUILD)/lint JOBS=$(JOBS) tools/lint
+
+report:
+	@tools/report
+
+# What a file is compiled with; FILE=src/... for its own flags too.
+flags:
+	@echo '$(subst ','\'',$(CFLAGS_ALL) $(INCS) $(call isa,$(FILE)))'
+
+install: all lib
+	@tools/install $(OUT) '$(DESTDIR)' '$(PREFIX)' '$(LIBDIR)' $(VERSION)
+
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJ:.o=.d) $(CLI:%.c=$(OUT)/%.d) $(TEST_BIN:=.d) $(TOOL_BIN:=.d) $(FUZZ_BIN:=.d)
+-include $(OBJ:.o=.d) $(CLI:%.c=$(OUT)/%.d) $(TEST_BIN:=.d) $(TOOL_BIN:=.d) $(FUZZ_BIN:=.d) $(BENCH_BIN:=.d)
