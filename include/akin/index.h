@@ -28,6 +28,8 @@
 #include "akin/core.h"
 #include "akin/vec.h"
 
+#pragma GCC visibility push(default)
+
 typedef struct akin_index akin_index;
 
 struct akin_index_options {
@@ -49,13 +51,15 @@ void akin_index_close(akin_index *index);
 akin_status akin_index_refresh(akin_index *index, bool *changed, akin_error *err);
 
 /* Adds n rows: columns[i] and vectors (n, dim) f32. A key that is there already is replaced. Durable (log fsynced) when it
- * returns; all n or none after a crash. Vectors that hold NaN or infinity are AKIN_ERR_INVALID naming the key; nothing is added. */
+ * returns; all n or none after a crash. Vectors that hold NaN or infinity or are not of
+ * unit length (1 % either way) or zero, and boxes off the globe, are AKIN_ERR_INVALID naming the key; nothing is added.
+ * At most 1 GB a call (AKIN_ERR_LIMIT). A full disk is AKIN_ERR_NO_SPACE: nothing is added, and the next call may work. */
 akin_status akin_index_add(akin_index *index, const struct akin_columns *columns,
                            const float *vectors, size_t n, akin_error *err);
 /* Removes every row with first <= key <= last (a scene is one range). Durable when it returns. *removed may be NULL. */
 akin_status akin_index_remove(akin_index *index, uint64_t first, uint64_t last, uint64_t *removed,
                               akin_error *err);
-/* Turns the log into a segment now, if it has rows; applies tombstones. */
+/* Turns the log into a segment now, if it has rows; applies tombstones; merges segments where there are more than 16. */
 akin_status akin_index_flush(akin_index *index, akin_error *err);
 
 struct akin_index_stats {
@@ -105,9 +109,12 @@ struct akin_index_query {
 /* What a search did, for --explain. */
 struct akin_index_work {
     uint64_t segments, segments_skipped; /* the latter by zone */
-    uint64_t rows_scanned, rows_filtered, bytes_read;
+    uint64_t rows_scanned;  /* scored */
+    uint64_t rows_filtered; /* left unscored by zones and filter; with rows_scanned, all rows there are */
+    uint64_t bytes_read;
 };
-/* hits: (lists, k) with lists = best_of ? 1 : count; counts[lists]. Order: score descending, then key ascending. */
+/* hits: (lists, k) with lists = best_of ? 1 : count; counts[lists]. Order: score descending, then key ascending. A hit's row
+ * is 0. Many lists with a large k are answered in several passes, so that no more than 256 MB of buffers are needed. */
 akin_status akin_index_search(const akin_index *index, const struct akin_index_query *query,
                               struct akin_hit *hits, size_t *counts, struct akin_index_work *work,
                               akin_error *err);
@@ -126,5 +133,7 @@ akin_status akin_index_each(const akin_index *index, akin_index_rows_fn *fn, voi
  * there are faults; another status only where it could not look. Needs no open handle. */
 akin_status akin_index_verify(const char *path, akin_fault_fn *fault, void *user, uint64_t *faults,
                               const struct akin_talk *talk, akin_error *err);
+
+#pragma GCC visibility pop
 
 #endif

@@ -452,8 +452,9 @@ static akin_status sweep(const akin_index *index, bool suspect, akin_error *err)
 
 akin_status recovery_repair(akin_index *index, akin_error *err)
 {
-    bool suspect = index->log_missing || index->segments_missing ||
-                   index->manifest.good_bytes != index->manifest.file_bytes;
+    /* An unfinished record alone is what a crash leaves; its old files are still there. Where they are gone, the
+     * record had been whole. */
+    bool suspect = index->log_missing || index->segments_missing || index->manifest.damaged;
     akin_status status = repair_manifest(index, err);
     /* Before a new log takes a number that a forgotten one may have. */
     if (!status)
