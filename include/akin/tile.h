@@ -20,6 +20,8 @@
 #include "akin/source.h"
 #include "akin/vec.h"
 
+#pragma GCC visibility push(default)
+
 #define AKIN_CHIP_PX_MAX 512     /* longest side of a whole picture's chip */
 #define AKIN_CHIP_JPEG_QUALITY 95
 
@@ -64,20 +66,22 @@ akin_status akin_scaling_text(const struct akin_scaling *scaling, struct akin_bu
 /* input: (input_px, input_px, bands) u8, by area average of the valid pixels of `raster`, scaled, both sides
  * separately (a picture that is not square is squeezed). Missing cells (no valid pixel under them) are mirror-filled
  * along the row from the nearest valid run, whole missing rows from the nearest rows. filled: (input_px, input_px),
- * 255 where the cell was there, 0 where it was filled; may be NULL. All missing: zeros. */
+ * 255 where the cell was there, 0 where it was filled; may be NULL. All missing: zeros. A pixel with a value that is
+ * not finite is missing whatever the mask says. */
 akin_status akin_tile_input(const struct akin_raster *raster, const struct akin_scaling *scaling,
                             uint32_t input_px, uint8_t *input, uint8_t *filled, akin_error *err);
 
 /* Marks as missing (raster->valid, made if need be) the black areas of an 8-bit raster: pixels near 0 in all bands
- * (JPEG noise allowed) in areas large enough to be a gap and not dark ground; returns their share. */
+ * (JPEG noise allowed) in areas large enough to be a gap and not dark ground; *share is that of the pixels marked, those
+ * that were missing before not counted. The rule: src/tile/gaps.c. */
 akin_status akin_tile_mark_gaps(struct akin_raster *raster, double *share, akin_error *err);
 
 /* ---- cutting ---- */
 
 struct akin_tile {
-    struct akin_columns columns;
+    struct akin_columns columns;   /* texture: of the encoder's input, filled cells left out */
     uint8_t *input;           /* (input_px, input_px, bands), borrowed from the strip */
-    uint8_t *filled;          /* (input_px, input_px) or NULL where nothing was missing */
+    uint8_t *filled;          /* (input_px, input_px) or NULL where no cell had to be filled */
     const void *chip;         /* encoded chip (see packs), borrowed from the strip; NULL without chips */
     size_t chip_bytes;
 };
@@ -94,7 +98,7 @@ struct akin_cut_plan {
     bool black_is_gap;                   /* settings->black_is_gap && has_place && u8 && !declares_nodata */
     bool chips;
     uint32_t order_stride;
-    uint64_t start;                      /* tiles already taken (a multiple of whole rows or of strips) */
+    uint64_t start;                      /* windows already taken: where a strip ended (akin_strip.position + windows) */
     size_t strip_bytes_max;              /* of pixels in memory: rows wider are cut in pieces; default 64 MB */
 };
 /* Fills a plan for an open source from the settings; scaling is for the source's sample type. */
@@ -157,7 +161,8 @@ typedef struct akin_pack_writer akin_pack_writer;
 akin_status akin_pack_create(akin_pack_writer **out, const char *path, akin_error *err);
 akin_status akin_pack_append(akin_pack_writer *writer, uint64_t key, const void *chip, size_t bytes,
                              akin_error *err);
-/* Frees the writer whether it works or not. entry->id is left alone; the rest is filled in. */
+/* Frees the writer whether it works or not. entry->id is left alone; the rest is filled in. AKIN_ERR_INVALID for a
+ * pack without chips or with a key twice: nothing is written. */
 akin_status akin_pack_commit(akin_pack_writer *writer, struct akin_pack_entry *entry,
                              akin_error *err);
 void akin_pack_abort(akin_pack_writer *writer);
@@ -183,5 +188,7 @@ void akin_chips_close(akin_chips *chips);
 /* Borrowed until the next call. */
 akin_status akin_chips_find(akin_chips *chips, uint64_t key, const void **chip, size_t *bytes,
                             akin_error *err);
+
+#pragma GCC visibility pop
 
 #endif
