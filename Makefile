@@ -39,11 +39,13 @@ LINK_asan := -fsanitize=address,undefined
 LINK_tsan := -fsanitize=thread
 LINK_fuzz := -fsanitize=fuzzer-no-link,address,undefined
 
-CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -Iinclude $(WARN) $(OPT_$(MODE)) -fPIC -fno-semantic-interposition \
+CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -Iinclude $(WARN) $(OPT_$(MODE)) -fPIC -fvisibility=hidden -fno-semantic-interposition \
               -ffile-prefix-map=$(CURDIR)=. -pthread $(CFLAGS)
 $(OUT)/cli/main.o: CFLAGS_ALL += -DAKIN_VERSION='"$(VERSION)"'
 LDFLAGS_ALL := $(LINK_$(MODE)) -pthread $(LDFLAGS)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lm
+# Hidden but for what the public headers declare: our names must not stand in for those of the libraries
+# that we link (libtiff once called a jpeg_read_header of ours).
 # -isystem: what is in those headers is not ours to warn about.
 INCS = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS)))
 

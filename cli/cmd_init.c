@@ -15,7 +15,7 @@ static const struct cli_option options[] = {
      "images without a georeference too, which are one tile each otherwise"},
     {0, "overlap", "F", "share of a tile that the next one repeats, 0 to 0.9 (default 0.5)"},
     {0, "input", "N", "side in pixels of what the encoder sees, 16 to 512 (default 64)"},
-    {0, "bands", "N", "bands of the tiles, 1 to 64 (default: as many as the first image has)"},
+    {0, "bands", "N", "bands of the tiles, 1 to 64 (default: as many as most\nimages of the first add have)"},
     {0, "max-nodata", "F",
      "tiles with a larger share of missing pixels are skipped, 0 to 1\n(default 0.25)"},
     {0, "no-chips", NULL, "do not keep the tiles' pixels: no pictures in the answers, no re-embedding"},

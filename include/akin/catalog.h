@@ -24,6 +24,8 @@
 
 #include "akin/core.h"
 
+#pragma GCC visibility push(default)
+
 #define AKIN_CATALOG_SCHEMA 1
 #define AKIN_BANDS_MAX 64
 #define AKIN_NAME_MAX 64
@@ -41,7 +43,7 @@ struct akin_settings {
     bool tile_always;   /* false: an image without a georeference is one tile, the whole picture */
     double overlap;     /* 0..0.9 of a tile's side; default 0.5 */
     uint32_t input_px;  /* 16..512; default 64. Side of what the encoder sees */
-    uint32_t bands;     /* 1..AKIN_BANDS_MAX; 0 = as many as the first scene has */
+    uint32_t bands;     /* 1..AKIN_BANDS_MAX; 0 = as many as most images of the first add have */
     double nodata_max;  /* 0..1; default 0.25: tiles with a larger share of missing pixels are skipped */
     bool chips;         /* default true: keep the tiles' pixels */
     bool black_is_gap;  /* default true: black areas of georeferenced 8-bit scenes that declare no no-data
@@ -187,5 +189,7 @@ akin_status akin_catalog_value_set(akin_catalog *catalog, const char *name, cons
 typedef void akin_fault_fn(void *user, const char *file, const char *text);
 akin_status akin_catalog_verify(akin_catalog *catalog, akin_fault_fn *fault, void *user,
                                 akin_error *err);
+
+#pragma GCC visibility pop
 
 #endif

@@ -15,6 +15,8 @@
 #include "akin/core.h"
 #include "akin/source.h"
 
+#pragma GCC visibility push(default)
+
 #define AKIN_INSTANT_NAME "instant"
 
 struct akin_add_options {
@@ -62,5 +64,7 @@ akin_status akin_embed(const char *dir, const struct akin_embed_options *options
  * have, rows without a scene, rows without a chip). *faults counts what was told. */
 akin_status akin_verify(const char *dir, akin_fault_fn *fault, void *user, uint64_t *faults,
                         const struct akin_talk *talk, akin_error *err);
+
+#pragma GCC visibility pop
 
 #endif

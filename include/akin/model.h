@@ -20,6 +20,8 @@
 #include "akin/tile.h"
 #include "akin/vec.h"
 
+#pragma GCC visibility push(default)
+
 #define AKIN_DIM_MAX 4096
 
 typedef struct akin_model akin_model;
@@ -91,5 +93,7 @@ akin_status akin_instant_fit(akin_model **out, const char *name,
                              const uint8_t *const *inputs, const uint8_t *const *filled,
                              float *embeddings, akin_pool *pool, const struct akin_talk *talk,
                              akin_error *err);
+
+#pragma GCC visibility pop
 
 #endif

@@ -26,6 +26,8 @@
 #include "akin/index.h"
 #include "akin/model.h"
 
+#pragma GCC visibility push(default)
+
 /* Everything needed to answer, opened once: catalogue, encoder, index, chips. Asked from one thread at a time. */
 typedef struct akin_engine akin_engine;
 struct akin_engine_options {
@@ -140,5 +142,7 @@ struct akin_eval_result {
  * label is none; a first row whose second field is "label" is a header. AKIN_ERR_INVALID names the line. */
 akin_status akin_eval(akin_engine *engine, const struct akin_eval_options *options,
                       struct akin_eval_result *out, akin_error *err);
+
+#pragma GCC visibility pop
 
 #endif

@@ -23,6 +23,8 @@
 #include "akin/catalog.h"
 #include "akin/core.h"
 
+#pragma GCC visibility push(default)
+
 /* ---- pixels ---- */
 
 /* An image in memory: (height, width, bands), bands innermost, no padding. `valid` is (height, width):
@@ -164,5 +166,7 @@ akin_status akin_png_encode(const struct akin_raster *raster, struct akin_buffer
 /* Process-wide set-up of GDAL: once, from any thread, before or at the first use. cache_bytes limits its block
  * cache (0 = leave). Its messages go to the calls' akin_error, never to stderr. */
 void akin_source_setup(uint64_t cache_bytes);
+
+#pragma GCC visibility pop
 
 #endif

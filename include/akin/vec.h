@@ -23,6 +23,8 @@
 #include "akin/core/status.h"
 #include "akin/core/thread.h"
 
+#pragma GCC visibility push(default)
+
 /* IEEE 754 binary16 by its bits. */
 typedef uint16_t akin_f16;
 
@@ -127,5 +129,7 @@ void akin_topk_push(struct akin_topk *topk, struct akin_hit hit);
 size_t akin_topk_finish(struct akin_topk *topk);
 /* The order of answers: negative where a comes before b. */
 int akin_hit_compare(const struct akin_hit *a, const struct akin_hit *b);
+
+#pragma GCC visibility pop
 
 #endif

@@ -102,8 +102,7 @@ akin_status forecast_make(const struct plan *plan, const struct akin_settings *g
     (void)err;
     if (!plan->job_count)
         return AKIN_OK;
-    if (!settings.bands) /* not fixed yet: as the first scene will fix it */
-        settings.bands = plan->scenes[0].bands;
+    settings.bands = plan->bands;
     size_t tries = plan->job_count < SAMPLE_JOBS ? plan->job_count : SAMPLE_JOBS;
     for (size_t i = 0; i < tries; i++)
         try_job(&sample, plan, i * plan->job_count / tries, &settings, model, options);

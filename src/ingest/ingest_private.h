@@ -42,6 +42,7 @@ struct plan {
     size_t job_count, fit_jobs;
     uint64_t tiles;            /* of all jobs */
     uint64_t tiles_before;     /* taken by earlier runs */
+    uint32_t bands;            /* of the collection, as they are or (dry run) would be; 0 unknown */
     struct akin_scaling scaling[AKIN_DTYPE_COUNT];
     bool has_scaling[AKIN_DTYPE_COUNT];
 };

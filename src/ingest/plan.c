@@ -24,7 +24,7 @@ struct candidate {
 struct survey {
     akin_catalog *catalog;
     const struct akin_add_options *options;
-    const struct akin_settings *settings;
+    struct akin_settings settings; /* with the bands that they get here */
     struct candidate *candidates;
     size_t count;
     struct akin_add_report *report;
@@ -138,7 +138,7 @@ static void inspect(struct survey *survey, struct candidate *candidate)
     scene->dtype = info->dtype;
     scene->time = info->time;
     scene->bbox = info->bbox;
-    err->status = akin_grid_init(&grid, survey->settings, info->width, info->height,
+    err->status = akin_grid_init(&grid, &survey->settings, info->width, info->height,
                                  info->has_place, err);
     if (err->status == AKIN_OK)
         scene->tiles_total = akin_grid_count(&grid);
@@ -170,21 +170,35 @@ static akin_status inspect_all(struct survey *survey, akin_pool *pool, akin_erro
     return AKIN_OK;
 }
 
-/* ---- bands and scaling: fixed by the first scene that has them ---- */
+/* ---- bands and scaling ---- */
+
+/* As many bands as most of the images have (of equally common numbers the larger): the first image alone would make a
+ * collection grey for ever because a map lies before the photographs. 0 where none could be opened. */
+static uint32_t common_bands(const struct survey *survey)
+{
+    size_t images[AKIN_BANDS_MAX + 1] = {0};
+    uint32_t best = 0;
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct candidate *candidate = &survey->candidates[i];
+        if (candidate->work && candidate->err.status == AKIN_OK &&
+            candidate->scene.bands <= AKIN_BANDS_MAX)
+            images[candidate->scene.bands]++;
+    }
+    for (uint32_t bands = 1; bands <= AKIN_BANDS_MAX; bands++)
+        if (images[bands] && images[bands] >= images[best])
+            best = bands;
+    return best;
+}
 
 static akin_status fix_bands(struct survey *survey, akin_error *err)
 {
-    for (size_t i = 0; i < survey->count && survey->settings->bands == 0; i++) {
-        const struct candidate *candidate = &survey->candidates[i];
-        if (!candidate->work || candidate->err.status != AKIN_OK || !candidate->scene.bands)
-            continue;
-        if (survey->options->dry_run)
-            return AKIN_OK;
-        akin_log(survey->options->talk, AKIN_LEVEL_INFO, STAGE, "bands: %u, as in '%s'",
-                 candidate->scene.bands, candidate->scene.uri);
-        return akin_catalog_fix_bands(survey->catalog, candidate->scene.bands, err);
-    }
-    return AKIN_OK;
+    uint32_t bands = survey->settings.bands ? 0 : common_bands(survey);
+    if (!bands)
+        return AKIN_OK;
+    survey->settings.bands = bands;
+    akin_log(survey->options->talk, AKIN_LEVEL_INFO, STAGE, "bands: %u, as most images have", bands);
+    return survey->options->dry_run ? AKIN_OK
+                                    : akin_catalog_fix_bands(survey->catalog, bands, err);
 }
 
 /* Percentiles of one scene as the scaling of its type; false where it has no valid pixel or cannot be read. */
@@ -194,7 +208,7 @@ static bool measure_scaling(struct survey *survey, const struct akin_scene *scen
     uint32_t bands[AKIN_BANDS_MAX];
     struct akin_source_options options = plan_source_options(scene, survey->options);
     akin_source *source = NULL;
-    uint32_t wanted = survey->settings->bands ? survey->settings->bands : scene->bands;
+    uint32_t wanted = survey->settings.bands;
     bool measured = akin_source_open(&source, scene->uri, &options, NULL) == AKIN_OK &&
                     akin_source_map_bands(source, wanted, bands, NULL) == AKIN_OK &&
                     akin_source_percentiles(source, bands, wanted, out->low, out->high, NULL) ==
@@ -208,7 +222,7 @@ static akin_status fix_scaling(struct survey *survey, struct plan *plan, akin_er
 {
     for (enum akin_dtype dtype = AKIN_U8; dtype < AKIN_DTYPE_COUNT; dtype++) {
         akin_status status = scaling_load(&plan->scaling[dtype], &plan->has_scaling[dtype],
-                                          survey->catalog, dtype, survey->settings->bands, err);
+                                          survey->catalog, dtype, survey->settings.bands, err);
         if (status != AKIN_OK)
             return status;
         for (size_t i = 0; i < survey->count && !plan->has_scaling[dtype]; i++) {
@@ -332,7 +346,8 @@ static akin_status make_within_transaction(struct survey *survey, struct plan *p
     if (status == AKIN_OK)
         status = gather_scenes(survey, plan, err);
     if (status == AKIN_OK)
-        status = plan_order(plan, survey->settings, fit_tiles, err);
+        status = plan_order(plan, &survey->settings, fit_tiles, err);
+    plan->bands = survey->settings.bands;
     if (status == AKIN_OK && !survey->options->dry_run)
         status = write_orders(survey->catalog, plan, err);
     return status;
@@ -346,7 +361,7 @@ akin_status plan_make(struct plan *out, akin_catalog *catalog, const char *const
     struct akin_source_list list = {0};
     struct survey survey = {.catalog = catalog,
                             .options = options,
-                            .settings = akin_catalog_settings(catalog),
+                            .settings = *akin_catalog_settings(catalog),
                             .report = report};
     memset(out, 0, sizeof *out);
     akin_status status = akin_source_find(&list, sources, source_count, options->talk, err);

@@ -143,7 +143,7 @@ static void describe(struct akin_source_info *info, uint32_t width, uint32_t hei
 static bool try_jpeg(akin_source *source, const void *bytes, size_t size, struct exif_times *times)
 {
     struct jpeg_header header;
-    if (!jpeg_read_header(bytes, size, &header) || header.bits != 8 || !header.plain ||
+    if (!jpeg_header_read(bytes, size, &header) || header.bits != 8 || !header.plain ||
         (header.components != 1 && header.components != 3 && header.components != 4))
         return false;
     describe(&source->info, header.width, header.height, header.components == 1 ? 1 : 3,

@@ -26,7 +26,7 @@ static bool is_frame(uint8_t marker)
     return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
 }
 
-bool jpeg_read_header(const uint8_t *bytes, size_t size, struct jpeg_header *out)
+bool jpeg_header_read(const uint8_t *bytes, size_t size, struct jpeg_header *out)
 {
     *out = (struct jpeg_header){0};
     if (!picture_is_jpeg(bytes, size))
@@ -116,7 +116,7 @@ static akin_status decode_cmyk(tjhandle decoder, const void *bytes, size_t size,
     uint8_t *ink = akin_alloc(pixels, 4);
     if (!ink)
         return akin_error_memory(err, pixels * 4, "a CMYK picture");
-    jpeg_read_header(bytes, size, &header);
+    jpeg_header_read(bytes, size, &header);
     const akin_status status =
         decode_into(decoder, bytes, size, ink, out->width, out->height, TJPF_CMYK, err);
     if (status == AKIN_OK)

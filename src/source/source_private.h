@@ -79,7 +79,7 @@ struct jpeg_header {
     bool adobe;             /* an Adobe APP14 marker: CMYK is stored inverted */
     size_t exif, exif_size; /* the TIFF structure inside APP1; size 0 = none */
 };
-bool jpeg_read_header(const uint8_t *bytes, size_t size, struct jpeg_header *out);
+bool jpeg_header_read(const uint8_t *bytes, size_t size, struct jpeg_header *out);
 /* Decodes at 1/denominator (1, 2, 4 or 8). CMYK becomes RGB. */
 akin_status jpeg_decode(const void *bytes, size_t size, unsigned denominator,
                         struct akin_raster *out, akin_error *err);

@@ -10,7 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(default)
+
 /* Continues from `crc` (0 to begin): crc32c(crc32c(0, a), b) is that of a and b joined. */
 uint32_t akin_crc32c(uint32_t crc, const void *data, size_t bytes);
+
+#pragma GCC visibility pop
 
 #endif

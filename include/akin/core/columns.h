@@ -15,6 +15,8 @@
 #include "akin/core/status.h"
 #include "akin/core/time.h"
 
+#pragma GCC visibility push(default)
+
 #define AKIN_TILE_LEVEL_MAX 15u
 #define AKIN_TILE_ROW_MAX 16383u /* rows and columns of the grid, not pixels */
 
@@ -64,5 +66,7 @@ _Static_assert(sizeof(struct akin_columns) == 88, "columns are stored as they ar
 
 struct akin_bbox akin_columns_bbox(const struct akin_columns *columns);
 struct akin_interval akin_columns_interval(const struct akin_columns *columns);
+
+#pragma GCC visibility pop
 
 #endif

@@ -17,6 +17,8 @@
 #include "akin/core/memory.h"
 #include "akin/core/status.h"
 
+#pragma GCC visibility push(default)
+
 #define AKIN_PATH_MAX 4096
 
 /* out[AKIN_PATH_MAX] = "dir/name"; AKIN_ERR_LIMIT where it does not fit. */
@@ -83,5 +85,7 @@ akin_status akin_file_write_atomic(const char *path, const void *data, size_t by
 typedef struct akin_lock akin_lock;
 akin_status akin_lock_take(akin_lock **out, const char *path, akin_error *err);
 void akin_lock_release(akin_lock *lock);
+
+#pragma GCC visibility pop
 
 #endif

@@ -13,6 +13,8 @@
 
 #include "akin/core/status.h"
 
+#pragma GCC visibility push(default)
+
 struct akin_bbox {
     double west, south, east, north;
 };
@@ -47,5 +49,7 @@ struct akin_bbox akin_bbox_of_ring(const double *lon_deg, const double *lat_deg,
 /* Position along a Hilbert curve of order 16 over lon x lat, 0..2^32-1: near places have near keys.
  * UINT32_MAX for NaN, and for nothing else. */
 uint32_t akin_hilbert_key(double lon_deg, double lat_deg);
+
+#pragma GCC visibility pop
 
 #endif

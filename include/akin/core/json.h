@@ -18,6 +18,8 @@
 #include "akin/core/memory.h"
 #include "akin/core/status.h"
 
+#pragma GCC visibility push(default)
+
 typedef struct akin_json akin_json;
 
 /* Makers; NULL when out of memory. Text must be UTF-8; bytes that are not are written as U+FFFD;
@@ -66,5 +68,7 @@ akin_status akin_json_get_bool(bool *out, const akin_json *object, const char *k
 /* An array's element as a number; NULL text for one that is not a string. */
 bool akin_json_number_value(double *out, const akin_json *value);
 const char *akin_json_text_value(const akin_json *value);
+
+#pragma GCC visibility pop
 
 #endif

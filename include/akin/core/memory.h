@@ -15,6 +15,8 @@
 
 #include "akin/core/status.h"
 
+#pragma GCC visibility push(default)
+
 /* Enough for every vector register and a cache line. */
 #define AKIN_ALIGN 64
 
@@ -64,5 +66,7 @@ void akin_arena_reset(akin_arena *arena);
 void *akin_arena_alloc(akin_arena *arena, size_t count, size_t size);
 char *akin_arena_strdup(akin_arena *arena, const char *text);
 char *akin_arena_printf(akin_arena *arena, const char *format, ...) AKIN_PRINTF(2, 3);
+
+#pragma GCC visibility pop
 
 #endif

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#pragma GCC visibility push(default)
+
 /* The `counter`-th number of stream `stream` under `seed`, uniform over 64 bits. */
 uint64_t akin_random_u64(uint64_t seed, uint64_t stream, uint64_t counter);
 /* Uniform in [0, n), n > 0, without modulo bias worth speaking of (multiply-shift, 2^-64). */
@@ -17,5 +19,7 @@ uint64_t akin_random_below(uint64_t seed, uint64_t stream, uint64_t counter, uin
 double akin_random_unit(uint64_t seed, uint64_t stream, uint64_t counter);
 /* Fills order[n] with a permutation of 0..n-1 (Fisher-Yates). */
 void akin_random_permutation(uint32_t *order, uint32_t n, uint64_t seed, uint64_t stream);
+
+#pragma GCC visibility pop
 
 #endif

@@ -17,6 +17,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#pragma GCC visibility push(default)
+
 #if defined(__GNUC__)
 #define AKIN_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 #else
@@ -78,5 +80,7 @@ akin_status akin_error_context(akin_error *err, akin_status status, const char *
 
 /* "out of memory" with the size asked for. */
 akin_status akin_error_memory(akin_error *err, size_t bytes, const char *what);
+
+#pragma GCC visibility pop
 
 #endif

@@ -12,6 +12,8 @@
 
 #include "akin/core/status.h"
 
+#pragma GCC visibility push(default)
+
 enum akin_level { AKIN_LEVEL_DEBUG, AKIN_LEVEL_INFO, AKIN_LEVEL_WARN, AKIN_LEVEL_ERROR };
 
 /* Progress of one piece of long work. `resumed` of `done` were there before this run. */
@@ -37,5 +39,7 @@ void akin_log(const struct akin_talk *talk, enum akin_level level, const char *s
 
 /* Passes on; true (go on) where talk or its progress is NULL. */
 bool akin_progress(const struct akin_talk *talk, const struct akin_progress *progress);
+
+#pragma GCC visibility pop
 
 #endif

@@ -11,6 +11,8 @@
 
 #include "akin/core/status.h"
 
+#pragma GCC visibility push(default)
+
 /* The whole of `text` as a decimal number in [min, max]; `what` names it in the error ("--tile").
  * Doubles: finite only, the C locale's point. */
 akin_status akin_parse_u64(uint64_t *out, const char *text, uint64_t min, uint64_t max,
@@ -29,5 +31,7 @@ void akin_bytes_format(char out[AKIN_BYTES_TEXT_MAX], uint64_t bytes);
 
 /* Case-blind for ASCII: whether `name` ends with `suffix` (".jpg"). */
 bool akin_text_ends_with(const char *name, const char *suffix);
+
+#pragma GCC visibility pop
 
 #endif

@@ -11,6 +11,8 @@
 
 #include "akin/core/status.h"
 
+#pragma GCC visibility push(default)
+
 /* How many CPUs this process may use (affinity mask), at least 1. */
 unsigned akin_cpu_count(void);
 
@@ -30,5 +32,7 @@ typedef void akin_loop_fn(void *user, size_t begin, size_t end, unsigned worker)
  * time a pool: calls from several threads take turns; a call from inside a body is an error of ours.
  * Which worker gets which piece is not deterministic: results must not depend on it. */
 void akin_pool_for(akin_pool *pool, size_t count, size_t grain, akin_loop_fn *fn, void *user);
+
+#pragma GCC visibility pop
 
 #endif

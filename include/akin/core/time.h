@@ -15,6 +15,8 @@
 
 #include "akin/core/status.h"
 
+#pragma GCC visibility push(default)
+
 #define AKIN_TIME_MIN INT64_MIN /* open begin, ".." */
 #define AKIN_TIME_MAX INT64_MAX /* open end, ".." */
 
@@ -54,5 +56,7 @@ akin_status akin_time_from_pattern(struct akin_interval *out, const char *text,
 bool akin_time_guess(struct akin_interval *out, const char *name);
 
 int64_t akin_time_now_ms(void);
+
+#pragma GCC visibility pop
 
 #endif
