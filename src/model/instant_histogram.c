@@ -133,12 +133,12 @@ static void count_gradients(const float *plane, const uint8_t *there, size_t px,
 {
     size_t total = 0;
     for (size_t y = 1; y + 1 < px; y++) {
-        const float *row = plane + y * px;
         for (size_t x = 1; x + 1 < px; x++) {
+            const float *middle = plane + y * px + x;
             if (!there[y * px + x])
                 continue;
-            float dx = (row[x + 1] - row[x - 1]) * GRADIENT_GAIN;
-            float dy = (row[x + px] - row[x - px]) * GRADIENT_GAIN;
+            float dx = (middle[1] - *(middle - 1)) * GRADIENT_GAIN;
+            float dy = (middle[px] - *(middle - px)) * GRADIENT_GAIN;
             float upper, octaves = 0.5f * rough_log2(1 + dx * dx + dy * dy);
             uint32_t bin =
                 soft_bin(octaves * GRADIENT_BINS_PER_OCTAVE, INSTANT_GRADIENT_BINS, &upper);
