@@ -96,6 +96,7 @@ static int print_json(const struct akin_add_report *report, akin_error *err)
     akin_json_set(root, "scenes_replaced", akin_json_integer((int64_t)report->scenes_replaced));
     akin_json_set(root, "scenes_dropped", akin_json_integer((int64_t)report->scenes_dropped));
     akin_json_set(root, "scenes_failed", akin_json_integer((int64_t)report->scenes_failed));
+    akin_json_set(root, "paths_left_out", akin_json_integer((int64_t)report->paths_left_out));
     akin_json_set(root, "tiles_added", akin_json_integer((int64_t)report->tiles_added));
     akin_json_set(root, "tiles_skipped", akin_json_integer((int64_t)report->tiles_skipped));
     akin_json_set(root, "tiles_expected", akin_json_integer((int64_t)report->tiles_expected));
@@ -126,7 +127,7 @@ static void say_forecast(const struct akin_add_report *report)
 static void say_report(const struct akin_add_report *report)
 {
     if (!report->scenes_added && !report->scenes_replaced && !report->scenes_dropped &&
-        !report->scenes_failed) {
+        !report->scenes_failed && !report->paths_left_out) {
         fprintf(stderr, "nothing to do: all %" PRIu64 " images are in the collection already\n",
                 report->scenes_unchanged);
         return;
@@ -145,6 +146,8 @@ static void say_report(const struct akin_add_report *report)
     if (report->scenes_failed)
         fprintf(stderr, "; %" PRIu64 " images FAILED (named above; akin status lists them)",
                 report->scenes_failed);
+    if (report->paths_left_out)
+        fprintf(stderr, "; %" PRIu64 " folders or links LEFT OUT (named above)", report->paths_left_out);
     fprintf(stderr, "\n");
 }
 
@@ -173,7 +176,7 @@ static int add(struct request *request)
         say_report(&report);
     if (request->json && print_json(&report, &err) != CLI_OK)
         return CLI_FAILED;
-    return report.scenes_failed ? CLI_FAILED : CLI_OK;
+    return report.scenes_failed || report.paths_left_out ? CLI_FAILED : CLI_OK;
 }
 
 static int run(int argc, char **argv)

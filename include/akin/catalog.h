@@ -120,7 +120,7 @@ struct akin_scene {
     uint64_t tiles_done;         /* taken so far, skipped ones among them: where a resume goes on */
     uint64_t tiles_kept;         /* embedded so far */
     uint64_t tiles_skipped;      /* too much no-data */
-    uint32_t replaces;           /* the id of the scene that this one takes the place of, or 0 */
+    uint32_t replaces;           /* the id of the scene that this one takes the place of (its own: of what its file was before), or 0 */
     char *failure;               /* why, or NULL */
     uint32_t attempts;
 };

@@ -34,6 +34,7 @@ struct akin_add_report {
     uint64_t scenes_found;      /* in the sources */
     uint64_t scenes_unchanged;  /* there already */
     uint64_t scenes_added, scenes_replaced, scenes_dropped, scenes_failed;
+    uint64_t paths_left_out;    /* folders and links that could not be looked into, each logged */
     uint64_t tiles_added, tiles_skipped; /* the latter: too much no-data */
     uint64_t tiles_expected;    /* of what was to be done; a dry run's answer */
     uint64_t bytes_expected;    /* a dry run's guess of what chips and index will take */

@@ -138,15 +138,15 @@ static void check_scene(const struct verify *verify, const struct akin_scene *sc
     if (scene->tiles_done > scene->tiles_total)
         tell(verify, "scene %u has taken %" PRIu64 " of %" PRIu64 " tiles", scene->id,
              scene->tiles_done, scene->tiles_total);
-    if (scene->tiles_kept + scene->tiles_skipped > scene->tiles_done)
+    /* A changed image keeps its old tiles, and names itself, until the first new ones are in. */
+    bool keeps_old = scene->replaces == scene->id;
+    if (!keeps_old && scene->tiles_kept + scene->tiles_skipped > scene->tiles_done)
         tell(verify,
              "scene %u keeps %" PRIu64 " tiles and skips %" PRIu64 ", but has taken %" PRIu64,
              scene->id, scene->tiles_kept, scene->tiles_skipped, scene->tiles_done);
     if (scene->state == AKIN_SCENE_EMBEDDED && scene->tiles_done != scene->tiles_total)
         tell(verify, "scene %u is embedded with %" PRIu64 " of %" PRIu64 " tiles taken", scene->id,
              scene->tiles_done, scene->tiles_total);
-    if (scene->replaces == scene->id)
-        tell(verify, "scene %u replaces itself", scene->id);
 }
 
 static akin_status check_scenes(const struct verify *verify)

@@ -367,6 +367,7 @@ akin_status plan_make(struct plan *out, akin_catalog *catalog, const char *const
     akin_status status = akin_source_find(&list, sources, source_count, options->talk, err);
     if (status != AKIN_OK)
         goto out;
+    report->paths_left_out = list.skipped_count;
     for (size_t i = 0; i < list.skipped_count; i++)
         akin_log(options->talk, AKIN_LEVEL_WARN, STAGE, "left out: %s", list.skipped[i]);
     if ((status = survey_items(&survey, &list, err)) != AKIN_OK)

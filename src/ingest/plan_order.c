@@ -29,8 +29,9 @@ static uint64_t sample_share(struct akin_scene *scene, const struct akin_setting
     struct akin_grid grid;
     uint64_t share = scene_left(scene);
     if (share <= quota + quota / 4 ||
-        akin_grid_init(&grid, settings, scene->width, scene->height,
-                       akin_bbox_known(scene->bbox), NULL) != AKIN_OK || grid.whole)
+        akin_grid_init(&grid, settings, scene->width, scene->height, akin_bbox_known(scene->bbox),
+                       NULL) != AKIN_OK ||
+        grid.whole)
         return share;
     uint64_t rows = (quota + grid.cols - 1) / grid.cols;
     if (rows >= grid.rows)
@@ -61,8 +62,7 @@ static akin_status order_sample(struct plan *plan, const struct akin_settings *s
         struct akin_scene *scene = &plan->scenes[order[i]];
         uint64_t share = sample_share(scene, settings, quota);
         taken[order[i]] = scene->tiles_done + share;
-        plan->jobs[plan->job_count++] =
-            (struct job){order[i], scene->tiles_done, taken[order[i]]};
+        plan->jobs[plan->job_count++] = (struct job){order[i], scene->tiles_done, taken[order[i]]};
         sum += share;
     }
     akin_free(order);
@@ -87,7 +87,8 @@ akin_status plan_order(struct plan *plan, const struct akin_settings *settings, 
         taken[s] = plan->scenes[s].tiles_done;
         plan->tiles += scene_left(&plan->scenes[s]);
     }
-    if (fit_tiles && (status = order_sample(plan, settings, fit_tiles, taken, err)) != AKIN_OK)
+    if (fit_tiles && count &&
+        (status = order_sample(plan, settings, fit_tiles, taken, err)) != AKIN_OK)
         goto out;
     for (size_t s = 0; s < count; s++)
         if (taken[s] < plan->scenes[s].tiles_total)

@@ -29,6 +29,8 @@ static void set_up_once(void)
         /* Side files are looked for by name: listing a folder of 2,800 files at every open costs
          * more than the open. */
         {"GDAL_DISABLE_READDIR_ON_OPEN", "TRUE"},
+        /* A raw raster whose file is too short is damaged, not sparse. */
+        {"RAW_CHECK_FILE_SIZE", "YES"},
         /* No code out of files. */
         {"GDAL_VRT_ENABLE_PYTHON", "NO"},
         {"GDAL_HTTP_CONNECTTIMEOUT", "15"},
