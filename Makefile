@@ -121,6 +121,7 @@ FUZZ_MAIN := $(if $(filter fuzz,$(MODE)),,$(OUT)/tests/fuzz/replay.o)
 $(OUT)/tests/fuzz/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(LIBRARY)
 	$(CC) $(LDFLAGS_ALL) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 fuzz-targets: $(FUZZ_BIN)
+.SECONDARY: $(TOOL_BIN:=.o) $(FUZZ_BIN:=.o) $(OUT)/tests/fuzz/replay.o
 fuzz:
 	@$(MAKE) --no-print-directory MODE=fuzz CC=clang-14 fuzz-targets
 	@tests/fuzz/run $(BUILD)/fuzz/tests/fuzz $(FUZZ_SECONDS)
