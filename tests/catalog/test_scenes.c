@@ -401,6 +401,22 @@ TEST(verify_tells_what_does_not_agree)
     }
 }
 
+/* A changed image keeps its old tiles, and names itself, until the first new ones are in. */
+TEST(verify_lets_a_changed_image_keep_its_tiles)
+{
+    char dir[AKIN_PATH_MAX];
+    akin_catalog *catalog = open_new(dir);
+    REQUIRE(catalog);
+    struct akin_scene scene = scene_of("/a");
+    scene.tiles_total = 10;
+    REQUIRE_OK(akin_catalog_scene_add(catalog, &scene, err));
+    scene.tiles_kept = 10;
+    scene.replaces = scene.id;
+    REQUIRE_OK(akin_catalog_scene_update(catalog, &scene, err));
+    akin_catalog_close(catalog);
+    CHECK_TEXT(faults_of(dir).text, "");
+}
+
 /* Damage in the middle of the file, where only reading the pages finds it. */
 TEST(verify_tells_of_damaged_pages)
 {
