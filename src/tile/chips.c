@@ -1,7 +1,7 @@
 /*
- * Chips of a whole collection: the catalogue says which packs may hold a key, the last few packs stay
- * open. Packs' key ranges may overlap (a scene's strips are taken in an order that samples all of it), so
- * each candidate is asked, newest first.
+ * Chips of a whole collection: the catalogue says which packs may hold a key, the last few packs
+ * stay open. Packs' key ranges may overlap (a scene's strips are taken in an order that samples
+ * all of it), so each candidate is asked, newest first.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,6 +1,6 @@
 /*
- * How a scene is to be cut, and the memory that takes. Strips depend on the plan and the sample type
- * alone, so that a later run can go on at any strip's end.
+ * How a scene is to be cut, and the memory that takes. Strips depend on the plan and the sample
+ * type alone, so that a later run can go on at any strip's end.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -9,7 +9,9 @@
 #include "chip.h"
 
 #define STRIP_BYTES_MAX ((size_t)64 << 20)
-/* Scratch beside the pixels: outlines of a batch, the reduction's rows, zstd's state (3 MB at level 1). */
+/* A pixel while the source reads it: one band as float, and a mask. */
+#define READ_BYTES ((size_t)5)
+/* Scratch beside the pixels: outlines of a batch, the reduction's rows, zstd's state. */
 #define SCRATCH_BYTES ((size_t)4 << 20)
 
 akin_status akin_cut_plan_init(struct akin_cut_plan *out, const struct akin_settings *settings,
@@ -80,10 +82,10 @@ size_t akin_cut_plan_bytes(const struct akin_cut_plan *plan, enum akin_dtype dty
     size_t tile_bytes = pixels * pixel_bytes(plan, dtype);
     size_t width = tile.width + (cols - 1) * plan->grid.stride;
     size_t strip = (width < plan->grid.width ? width : plan->grid.width) * tile.height *
-                   pixel_bytes(plan, dtype);
+                   (pixel_bytes(plan, dtype) + READ_BYTES);
     size_t each = sizeof(struct akin_tile) + cut_plan_input_bytes(plan) +
                   (size_t)plan->input_px * plan->input_px;
     size_t chip = plan->chips ? chip_bytes_max(tile_bytes - pixels, pixels) : 0;
-    /* The tile at hand, its masked copy, and a chip while it grows (the buffer's old and new block). */
+    /* The tile at hand, its copies masked and in planes, a chip in its growing buffer. */
     return strip + cols * (each + chip) + 3 * tile_bytes + 3 * chip + SCRATCH_BYTES;
 }

@@ -8,8 +8,8 @@
 
 #include "akin/tile.h"
 
-/* How many columns of the grid a strip spans: the whole row where its pixels fit strip_bytes_max, else
- * as many as fit, at least one. */
+/* How many columns of the grid a strip spans: the whole row where its pixels fit strip_bytes_max,
+ * else as many as fit, at least one. */
 uint32_t cut_plan_strip_cols(const struct akin_cut_plan *plan, enum akin_dtype dtype);
 
 /* Bytes of one tile's input. */

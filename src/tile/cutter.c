@@ -1,12 +1,12 @@
 /*
- * Cuts a scene into strips of tiles. A strip's pixels are read once, its tiles are views of them; what
- * is handed out lies in one arena that the strip owns. Queries are cut by the same code.
+ * Cuts a scene into strips of tiles. A strip's pixels are read once, its tiles are views of them;
+ * what is handed out lies in one arena that the strip owns. Queries are cut by the same code.
  *
- * The texture is measured on the encoder's input, not on the tile's own pixels: a sixteenth of the work at 256
- * to 64, and it tells flat from rich just as well. Filled cells are left out.
+ * The texture is measured on the encoder's input, not on the tile's own pixels: a sixteenth of the
+ * work at 256 to 64, and it tells flat from rich just as well. Filled cells are left out.
  *
- * A whole picture whose file is a JPEG no larger than a chip may be becomes a chip as it is: no second loss, and no
- * time spent on encoding.
+ * A whole picture whose file is a JPEG no larger than a chip may be becomes a chip as it is: no
+ * second loss, and no time spent on encoding.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -250,7 +250,7 @@ static akin_status add_tile(akin_cutter *cutter, struct akin_raster *raster, uin
 
 /* ---- one strip ---- */
 
-/* Copies the window (x, 0, tile width, all rows) of the strip's pixels; `tile` is as high as the strip. */
+/* Copies the tile that begins at column x of the strip, which is as high as the tile. */
 static void copy_view(struct akin_raster *tile, const struct akin_raster *strip, uint32_t x)
 {
     size_t pixel = tile->bands * akin_dtype_size(tile->dtype);

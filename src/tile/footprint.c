@@ -1,8 +1,8 @@
 /*
- * Where a tile lies: its four corners, and the box around its outline. The outline is walked with 16
- * points an edge, since a straight edge in a projection is a curve in lon, lat: the top of a tile in
- * a polar projection bulges past its corners, and a tile that holds the pole has it inside of all of them.
- * akin_bbox_of_ring does the turning round the globe.
+ * Where a tile lies: its four corners, and the box around its outline. The outline is walked with
+ * 16 points an edge, since a straight edge in a projection is a curve in lon, lat: the top of a
+ * tile in a polar projection bulges past its corners, and a tile that holds the pole has it inside
+ * of all of them. akin_bbox_of_ring does the turning round the globe.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -54,8 +54,8 @@ static void set_unknown(struct akin_columns *columns)
     columns->hilbert = UINT32_MAX;
 }
 
-/* Where a corner has no place (beyond the limb of a disk picture) all corners are unknown, and the box is that
- * of the points that have one. */
+/* Where a corner has no place (beyond the limb of a disk picture) all corners are unknown, and the
+ * box is that of the points that have one. */
 static void set_corners(struct akin_columns *columns, const double *lon_deg, const double *lat_deg)
 {
     for (uint32_t i = 0; i < 4; i++) {

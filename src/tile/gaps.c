@@ -1,19 +1,21 @@
 /*
- * Black areas that are no data: swath gaps and polar night in 8-bit imagery that declares none. Left in,
- * they make a search return pictures with a gap in the same place.
+ * Black areas that are no data: swath gaps and polar night in 8-bit imagery that declares none.
+ * Left in, they make a search return pictures with a gap in the same place.
  *
  * The rule, from the window's own pixels only, so that a query's tile and an indexed one agree:
  *   1. cells of 4x4 pixels whose pixels are all at most 8 in every band are cores;
- *   2. cores at most 2 cells apart form areas (noise breaks thin gaps up). An area is a gap if it reaches the window's edge and has
- *      4 cores (64 pixels), or has 64 cores anywhere, and at least half of its pixels are at most 2:
- *      what was never measured is 0 but for JPEG's noise, what was measured is dark with noise of its own,
- *      and a shadow lies inside the window more often than across its edge;
- *   3. a gap takes in the pixels at most 24 in every band within 2 cells of its cores (ringing reaches as
- *      far as JPEG's 8x8 blocks) and everything 1 pixel around (where gap and ground are mixed).
+ *   2. cores at most 2 cells apart form areas (noise breaks thin gaps up). An area is a gap if it
+ *      reaches the window's edge and has 4 cores (64 pixels), or has 64 cores anywhere, and at
+ *      least half of its pixels are at most 2: what was never measured is 0 but for JPEG's noise,
+ *      what was measured is dark with noise of its own, and a shadow lies inside the window more
+ *      often than across its edge;
+ *   3. a gap takes in the pixels at most 24 in every band within 2 cells of its cores (ringing
+ *      reaches as far as JPEG's 8x8 blocks) and everything 1 pixel around (gap and ground mixed).
  *
- * Measured, in windows of 256: MODIS true colour of 2020-09-27, the whole globe: 7.4 % of all pixels, which is
- * every gap and the polar night to the eye; MODIS Aqua over the trades: 9.3 to 11.2 % with gaps in view; smoke, dust,
- * hurricanes, cloud streets, fires (dark sea, shadows) and 2,800 aerial scenes: 0.
+ * Measured, in windows of 256: MODIS true colour of 2020-09-27, the whole globe: 7.4 % of all
+ * pixels, which is every gap and the polar night to the eye; MODIS Aqua over the trades: 9.3 to
+ * 11.2 % with gaps in view; smoke, dust, hurricanes, cloud streets, fires (dark sea, shadows) and
+ * 2,800 aerial scenes: 0.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -255,7 +257,7 @@ static bool find_gaps(struct cells *cells)
 
 akin_status akin_tile_mark_gaps(struct akin_raster *raster, double *share, akin_error *err)
 {
-    if (raster->dtype != AKIN_U8 || !raster->bands)
+    if (raster->dtype != AKIN_U8 || !raster->bands || !raster->width || !raster->height)
         return akin_error_set(err, AKIN_ERR_INVALID,
                               "black gaps can be found in 8-bit pictures only");
     *share = 0;

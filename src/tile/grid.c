@@ -31,7 +31,7 @@ static uint64_t line_count(uint32_t size, uint32_t tile_px, uint32_t stride)
     return 1 + ((uint64_t)(size - tile_px) + stride - 1) / stride;
 }
 
-/* The smallest tile size, of those that can be set, with which `size` pixels fit the grid; 0: none. */
+/* The smallest tile size that can be set with which `size` pixels fit the grid; 0: none. */
 static uint32_t tile_that_fits(uint32_t size, uint32_t tile_px, double overlap)
 {
     for (uint32_t tile = tile_px; tile <= SETTING_TILE_MAX; tile++) {

@@ -1,6 +1,7 @@
 /*
- * The layout of a chip pack, shared by its writer and its reader; private to the stage. Stored as it
- * lies in memory: little-endian, no padding. docs/FORMATS.md, "Chip packs", is the specification.
+ * The layout of a chip pack, shared by its writer and its reader; private to the stage. Stored as
+ * it lies in memory: little-endian, no padding. docs/FORMATS.md, "Chip packs", is the
+ * specification.
  *
  *     header | chip | chip | ... | directory, sorted by key | footer
  *

@@ -1,7 +1,7 @@
 /*
- * Reads chip packs through a mapping. Opening checks everything but the chips' own bytes: footer, header,
- * directory, and that the chips fill the file between them, so that a lookup needs no more checks than
- * the chip's checksum.
+ * Reads chip packs through a mapping. Opening checks everything but the chips' own bytes: footer,
+ * header, directory, and that the chips fill the file between them, so that a lookup needs no more
+ * checks than the chip's checksum.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -66,8 +66,7 @@ static akin_status check_footer(const akin_pack *pack, uint32_t header_crc,
     return AKIN_OK;
 }
 
-/* Chips lie without gaps between header and directory: as each is inside, their lengths add up to the room
- * exactly when none overlap or something was left out; the directory's checksum guards the rest. */
+/* Each chip lies between header and directory, and their lengths add up to the room there. */
 static akin_status check_directory(const akin_pack *pack, const struct pack_footer *footer,
                                    akin_error *err)
 {

@@ -1,21 +1,23 @@
 /*
- * What the encoder sees: a tile averaged down to input_px by input_px, scaled to 8 bits, its missing
- * cells mirror-filled.
+ * What the encoder sees: a tile averaged down to input_px by input_px, scaled to 8 bits, its
+ * missing cells mirror-filled.
  *
- * Output cell i of n covers the pixels from i * size / n to (i + 1) * size / n; a pixel that two cells
- * share counts in each by its share. In units of 1/n pixel every weight is a whole number, and the
- * weights of a cell add up to `size`:
+ * Output cell i of n covers the pixels from i * size / n to (i + 1) * size / n; a pixel that two
+ * cells share counts in each by its share. In units of 1/n pixel every weight is a whole number,
+ * and the weights of a cell add up to `size`:
  *
  *     pixels   |---0---|---1---|---2---|---3---|---4---|     size = 5, n = 2
  *     cells    |---------0---------|---------1---------|     weights 2 2 1 | 1 2 2
  *
- * Sums go down the columns first, then along the row. For 8 bits they are exact (whole numbers in u16,
- * float and double within their range); pixels that count in full are only added, in bytes widened
- * to u16, which compilers turn into vector code on any CPU: that loop is the hot path of tiling.
- * A mask is averaged in the same way as one more band, and missing pixels are set to 0 before, so that
- * the mean of the valid pixels is one sum over the other. Other sample types go through double.
+ * Sums go down the columns first, then along the row. For 8 bits they are exact (whole numbers in
+ * u16, float and double within their range); pixels that count in full are only added, in bytes
+ * widened to u16, which compilers turn into vector code on any CPU: that loop is the hot path of
+ * tiling. A mask is averaged in the same way as one more band, and missing pixels are set to 0
+ * before, so that the mean of the valid pixels is one sum over the other. Other sample types go
+ * through double.
  *
- * Measured (one thread of an AMD EPYC, gcc-12): 256 to 64 px, 3 bands of 8 bits, 59 us; 200 to 64, 64 us.
+ * Measured (one thread of an AMD EPYC, gcc-12): 256 to 64 px, 3 bands of 8 bits, 59 us; 200 to 64,
+ * 64 us.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -29,7 +31,7 @@
 /* So many bytes can be added in 16 bits. */
 #define FULL_ROWS_MAX 257u
 
-/* One cell along one axis: pixels first..last; those strictly between count n, the outer two less. */
+/* One cell along one axis: pixels first..last; those between count n, the outer two less. */
 struct box {
     uint32_t first, last;
     uint32_t head, tail; /* weights of first and of last; tail is 0 where they are one pixel */

@@ -1,6 +1,6 @@
 /*
- * A picture given as a query becomes tiles through the cutter itself, so that it is treated exactly like
- * an indexed one; only chips are left out, and the strips are joined into one.
+ * A picture given as a query becomes tiles through the cutter itself, so that it is treated
+ * exactly like an indexed one; only chips are left out, and the strips are joined into one.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

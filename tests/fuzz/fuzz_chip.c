@@ -1,6 +1,6 @@
 /*
- * Fuzzes the decoding of chips: the result is a refusal that says why, or a raster whose every byte can be read
- * and that can be encoded again.
+ * Fuzzes the decoding of chips: the result is a refusal that says why, or a raster whose every
+ * byte can be read and that can be encoded again.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Larger ones are left alone: a header of 200 bytes may ask for 2 GB, which is not what is sought. */
+/* Larger ones are left alone: that a header may ask for 2 GB is not what is sought. */
 #define RAW_BYTES_MAX (1u << 22)
 
 static void read_all(const struct akin_raster *raster)

@@ -1,6 +1,7 @@
 /*
- * Fuzzes the reading of chip packs. Inputs rarely have right checksums, so each is tried as it is and again
- * with those of header, directory and footer put right: the checks behind them are what is to be tried.
+ * Fuzzes the reading of chip packs. Inputs rarely have right checksums, so each is tried as it is
+ * and again with those of header, directory and footer put right: the checks behind them are what
+ * is to be tried.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

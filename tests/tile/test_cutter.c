@@ -1,6 +1,6 @@
 /*
- * Cutting whole scenes: the same tiles whatever the strips, resuming, footprints, missing pixels, chips,
- * and queries cut as the indexed are.
+ * Cutting whole scenes: the same tiles whatever the strips, resuming, footprints, missing pixels,
+ * chips, and queries cut as the indexed are.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -122,7 +122,7 @@ static void record_tiles(const struct akin_strip *strip, struct record *records,
     }
 }
 
-/* Cuts all; *strips counts them. At `stop_at` strips the cutter is closed, and another one goes on there. */
+/* Cuts all; *strips counts them. After `stop_at` strips another cutter goes on. */
 static akin_status cut_all(struct scene *scene, struct record *records, size_t *count,
                            size_t *strips, size_t stop_at, akin_error *err)
 {

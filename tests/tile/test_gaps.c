@@ -192,7 +192,7 @@ TEST(real_gaps_are_found_and_real_darkness_is_not)
         check_skip("shared data absent");
         return;
     }
-    /* 5.3 % are exactly 0, 7.0 % at most 14; the windows leave out 5 % of the picture, polar night below. */
+    /* 5.3 % are exactly 0, 7.0 % at most 14; the windows leave out the lowest rows. */
     double share =
         share_of_file(data, "gibs/MODIS-Terra-CorrectedReflectance-TrueColor_2020-09-27.jpeg");
     CHECK(share > 0.06 && share < 0.075);

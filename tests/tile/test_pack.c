@@ -1,6 +1,6 @@
 /*
- * Chip packs: there and back, damage of every byte and at every length, whole or not at all, and the look-up
- * through a collection's catalogue.
+ * Chip packs: there and back, damage of every byte and at every length, whole or not at all, and
+ * the look-up through a collection's catalogue.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -151,7 +151,7 @@ TEST(a_pack_is_there_whole_or_not_at_all)
     akin_pack_close(after);
 }
 
-/* Opens `data` as a pack and reads every chip: each is intact or an error. Returns whether it opened. */
+/* Whether `data` opens as a pack. If so, each chip of it is intact or an error. */
 static bool read_all(const char *path, const void *data, size_t size, int *bad)
 {
     akin_pack *pack = NULL;
