@@ -505,13 +505,14 @@ TEST(collections_in_which_nothing_is_searchable_say_what_to_do)
     akin_engine *engine = NULL;
     akin_error error = {0};
     char dir[AKIN_PATH_MAX];
-    REQUIRE_OK(akin_path_join(dir, check_folder(), "empty", err));
+    const char *folder = check_folder();
+    REQUIRE_OK(akin_path_join(dir, folder, "empty", err));
     CHECK_EQ(akin_engine_open(&engine, dir, NULL, &error), AKIN_ERR_NOT_FOUND);
     REQUIRE_OK(akin_catalog_create(dir, NULL, err));
     CHECK_EQ(akin_engine_open(&engine, dir, NULL, &error), AKIN_ERR_NOT_FOUND);
     CHECK_CONTAINS(error.text, "akin add");
     struct vectors made;
-    REQUIRE_OK(vectors_begin(&made, check_folder(), err));
+    REQUIRE_OK(vectors_begin(&made, folder, err));
     vectors_end(&made);
     CHECK_EQ(akin_engine_open(&engine, made.dir, NULL, &error), AKIN_ERR_NOT_FOUND);
     CHECK_CONTAINS(error.text, "akin add");
