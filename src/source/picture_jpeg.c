@@ -129,14 +129,14 @@ static akin_status decode_with(tjhandle decoder, const void *bytes, size_t size,
                                uint64_t pixels_max, unsigned denominator, struct akin_raster *out,
                                akin_error *err)
 {
-    int width, height, subsampling, colours;
+    int width = 0, height = 0, subsampling = 0, colours = 0;
     if (!picture_is_jpeg(bytes, size))
         return akin_error_set(err, AKIN_ERR_CORRUPT, "not a JPEG");
     if (tjDecompressHeader3(decoder, bytes, size, &width, &height, &subsampling, &colours) != 0 &&
-        tjGetErrorCode(decoder) != TJERR_WARNING)
+        (tjGetErrorCode(decoder) != TJERR_WARNING || width < 1 || height < 1))
         return akin_error_set(err, AKIN_ERR_CORRUPT, "truncated or damaged JPEG header (%s)",
                               tjGetErrorStr2(decoder));
-    if (width < 1 || height < 1 || (uint64_t)width * (uint64_t)height > pixels_max)
+    if ((uint64_t)width * (uint64_t)height > pixels_max)
         return akin_error_set(err, AKIN_ERR_LIMIT,
                               "a JPEG of %d x %d pixels is over the limit of %llu pixels", width,
                               height, (unsigned long long)pixels_max);
