@@ -16,11 +16,11 @@
 
 struct set {
     struct akin_source_list list;
-    struct akin_buffer *files;   /* (list.count) the JPEGs' bytes */
-    uint8_t **inputs;            /* (list.count) what the encoder sees */
+    struct akin_buffer *files; /* (list.count) the JPEGs' bytes */
+    uint8_t **inputs;          /* (list.count) what the encoder sees */
     float *vectors;
     akin_model *model;
-    akin_encoder **encoders;     /* one a worker */
+    akin_encoder **encoders; /* one a worker */
     bool keep_inputs;
     bool failed;
 };
@@ -65,7 +65,8 @@ static akin_status load(struct set *set, const char *folder, akin_pool *pool, ak
     set->keep_inputs = true;
     akin_pool_for(pool, set->list.count, 0, decode_loop, set);
     set->keep_inputs = false;
-    return set->failed ? akin_error_set(err, AKIN_ERR_CORRUPT, "not a folder of RGB JPEGs") : status;
+    return set->failed ? akin_error_set(err, AKIN_ERR_CORRUPT, "not a folder of RGB JPEGs")
+                       : status;
 }
 
 static akin_status fit(struct set *set, akin_pool *pool, akin_error *err)
@@ -118,8 +119,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_add AKIN FOLDER [ROUNDS]\n");
         return 2;
     }
-    if (akin_pool_create(&pool, 0, &err) != AKIN_OK ||
-        load(&set, argv[2], pool, &err) != AKIN_OK || fit(&set, pool, &err) != AKIN_OK) {
+    if (akin_pool_create(&pool, 0, &err) != AKIN_OK || load(&set, argv[2], pool, &err) != AKIN_OK ||
+        fit(&set, pool, &err) != AKIN_OK) {
         fprintf(stderr, "bench_add: %s\n", err.text);
         return 1;
     }

@@ -17,18 +17,18 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_MISUSE = 2 };
 
 /* One option. `argument` is what the help calls its value; NULL for a flag. */
 struct cli_option {
-    char letter;          /* 'k' for -k, or 0 */
-    const char *name;     /* "tile" for --tile */
+    char letter;      /* 'k' for -k, or 0 */
+    const char *name; /* "tile" for --tile */
     const char *argument;
-    const char *help;     /* may hold newlines */
+    const char *help; /* may hold newlines */
 };
 
 /* A command: its option array ends with an entry whose name is NULL. */
 struct cli_command {
     const char *name;
-    const char *summary;  /* for `akin --help` */
-    const char *usage;    /* "DIR SOURCE..." */
-    const char *about;    /* a paragraph for `akin NAME --help` */
+    const char *summary; /* for `akin --help` */
+    const char *usage;   /* "DIR SOURCE..." */
+    const char *about;   /* a paragraph for `akin NAME --help` */
     const struct cli_option *options;
     int (*run)(int argc, char **argv);
 };

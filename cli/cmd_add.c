@@ -13,12 +13,14 @@ enum { BBOX, CRS, DATETIME, TIME_FROM, DRY_RUN, DROP_MISSING, RETRY, THREADS, RA
 
 static const struct cli_option options[] = {
     {0, "bbox", "W,S,E,N",
-     "where the images lie that say nothing of it themselves, in the\nunits of --crs, longitude first"},
+     "where the images lie that say nothing of it themselves, in the\nunits of --crs, longitude "
+     "first"},
     {0, "crs", "CRS", "of --bbox: EPSG:4326 (default), EPSG:3031, WKT, ..."},
     {0, "datetime", "T",
      "when they were taken: 2020-09-27, 2004-01, an instant or a/b\n"
      "(default: from the file's metadata, else from its name)"},
-    {0, "time-from", "PATTERN", "how names tell the time: %Y %m %d %H %M %S %j %b, * and ? for the rest"},
+    {0, "time-from", "PATTERN",
+     "how names tell the time: %Y %m %d %H %M %S %j %b, * and ? for the rest"},
     {0, "dry-run", NULL, "only tell scenes, tiles, bytes and time"},
     {0, "drop-missing", NULL, "drop the tiles of images that are gone from a SOURCE folder"},
     {0, "retry", NULL, "try images again that failed before"},
@@ -30,13 +32,16 @@ static const struct cli_option options[] = {
 
 static int run(int argc, char **argv);
 const struct cli_command cmd_add = {
-    "add", "take imagery in: found, tiled, embedded, searchable", "DIR SOURCE... [options]",
+    "add",
+    "take imagery in: found, tiled, embedded, searchable",
+    "DIR SOURCE... [options]",
     "Takes every image of the SOURCEs into the collection DIR: folders (with all below them),\n"
     "files, globs, @FILE with an address a line, or addresses that GDAL reads (https://,\n"
     "s3://, /vsizip/...). Adding the same again does nothing; a changed file replaces its\n"
     "tiles; after a stop or a crash the same command goes on. An image that cannot be read is\n"
     "named at the end and stops nothing else; the exit status is 1 then.",
-    options, run};
+    options,
+    run};
 
 struct request {
     struct akin_add_options add;
@@ -118,8 +123,8 @@ static void say_forecast(const struct akin_add_report *report)
     char bytes[AKIN_BYTES_TEXT_MAX];
     akin_bytes_format(bytes, report->bytes_expected);
     fprintf(stderr,
-            "%" PRIu64 " images found, %" PRIu64 " there already, %" PRIu64 " cannot be opened; to do: %" PRIu64
-            " tiles, about %s on disk and %.0f s\n",
+            "%" PRIu64 " images found, %" PRIu64 " there already, %" PRIu64
+            " cannot be opened; to do: %" PRIu64 " tiles, about %s on disk and %.0f s\n",
             report->scenes_found, report->scenes_unchanged, report->scenes_failed,
             report->tiles_expected, bytes, report->seconds_expected);
 }
@@ -147,7 +152,8 @@ static void say_report(const struct akin_add_report *report)
         fprintf(stderr, "; %" PRIu64 " images FAILED (named above; akin status lists them)",
                 report->scenes_failed);
     if (report->paths_left_out)
-        fprintf(stderr, "; %" PRIu64 " folders or links LEFT OUT (named above)", report->paths_left_out);
+        fprintf(stderr, "; %" PRIu64 " folders or links LEFT OUT (named above)",
+                report->paths_left_out);
     fprintf(stderr, "\n");
 }
 

@@ -18,11 +18,14 @@ static const struct cli_option options[] = {
 
 static int run(int argc, char **argv);
 const struct cli_command cmd_embed = {
-    "embed", "embed every tile again with another encoder", "DIR --model NAME | --refit [options]",
+    "embed",
+    "embed every tile again with another encoder",
+    "DIR --model NAME | --refit [options]",
     "Embeds every tile of DIR again, from its chip, beside the index that goes on answering;\n"
     "when all is there the encoder becomes the default in one step. After a stop or a crash\n"
     "the same command goes on.",
-    options, run};
+    options,
+    run};
 
 static int embed(const char *dir, struct akin_embed_options *embed_options)
 {

@@ -21,11 +21,14 @@ static const struct cli_option options[] = {
 
 static int run(int argc, char **argv);
 const struct cli_command cmd_eval = {
-    "eval", "measure retrieval against labels", "DIR [--labels folder|FILE.csv] [options]",
+    "eval",
+    "measure retrieval against labels",
+    "DIR [--labels folder|FILE.csv] [options]",
     "Leave-one-out over every labelled tile of DIR: each is a question to all the others.\n"
     "Prints precision@1, precision@10, mean average precision and the accuracy of 5 nearest\n"
     "neighbours.",
-    options, run};
+    options,
+    run};
 
 static akin_status print_json(const struct akin_eval_result *result, akin_error *err)
 {

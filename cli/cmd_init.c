@@ -15,23 +15,30 @@ static const struct cli_option options[] = {
      "images without a georeference too, which are one tile each otherwise"},
     {0, "overlap", "F", "share of a tile that the next one repeats, 0 to 0.9 (default 0.5)"},
     {0, "input", "N", "side in pixels of what the encoder sees, 16 to 512 (default 64)"},
-    {0, "bands", "N", "bands of the tiles, 1 to 64 (default: as many as most\nimages of the first add have)"},
+    {0, "bands", "N",
+     "bands of the tiles, 1 to 64 (default: as many as most\nimages of the first add have)"},
     {0, "max-nodata", "F",
      "tiles with a larger share of missing pixels are skipped, 0 to 1\n(default 0.25)"},
-    {0, "no-chips", NULL, "do not keep the tiles' pixels: no pictures in the answers, no re-embedding"},
+    {0, "no-chips", NULL,
+     "do not keep the tiles' pixels: no pictures in the answers, no re-embedding"},
     {0, "keep-black", NULL,
-     "black areas of georeferenced 8-bit images are pictures, not gaps\nbetween swaths or polar night"},
+     "black areas of georeferenced 8-bit images are pictures, not gaps\nbetween swaths or polar "
+     "night"},
     {0, "seed", "N", "of everything random in this collection (default 1)"},
     {0}};
 
 static int run(int argc, char **argv);
 const struct cli_command cmd_init = {
-    "init", "make a collection", "DIR [options]",
+    "init",
+    "make a collection",
+    "DIR [options]",
     "Makes the folder DIR and in it a collection: a catalogue and folders for tiles,\n"
     "encoders and indexes. What is set here holds for the life of the collection.",
-    options, run};
+    options,
+    run};
 
-static akin_status set(struct akin_settings *settings, int option, const char *value, akin_error *err)
+static akin_status set(struct akin_settings *settings, int option, const char *value,
+                       akin_error *err)
 {
     uint64_t number = 0;
     akin_status status = AKIN_OK;

@@ -11,8 +11,28 @@
 #include "cli.h"
 
 enum {
-    IMAGE, TILE, AT, UNLIKE_IMAGE, UNLIKE_TILE, UNLIKE_AT, COUNT, BBOX, DATETIME, MAX_NODATA, MAX_GAP,
-    MIN_TEXTURE, THRESHOLD, COLLAPSE, EXACT, MODEL, KEEP_EXAMPLES, EXPLAIN, JSON, GEOJSON, HTML, THREADS
+    IMAGE,
+    TILE,
+    AT,
+    UNLIKE_IMAGE,
+    UNLIKE_TILE,
+    UNLIKE_AT,
+    COUNT,
+    BBOX,
+    DATETIME,
+    MAX_NODATA,
+    MAX_GAP,
+    MIN_TEXTURE,
+    THRESHOLD,
+    COLLAPSE,
+    EXACT,
+    MODEL,
+    KEEP_EXAMPLES,
+    EXPLAIN,
+    JSON,
+    GEOJSON,
+    HTML,
+    THREADS
 };
 
 static const struct cli_option options[] = {
@@ -42,11 +62,14 @@ static const struct cli_option options[] = {
 
 static int run(int argc, char **argv);
 const struct cli_command cmd_search = {
-    "search", "find what looks like the examples", "DIR EXAMPLE... [options]",
+    "search",
+    "find what looks like the examples",
+    "DIR EXAMPLE... [options]",
     "Finds the tiles of the collection DIR that look most like the examples, and least like\n"
     "the counter-examples. Prints rank, score, tile key, place, time and image a line, best\n"
     "first; ties in the order of the keys.",
-    options, run};
+    options,
+    run};
 
 #define EXAMPLES_MAX 256
 
@@ -84,7 +107,8 @@ static akin_status parse_point(struct akin_example *out, const char *text, akin_
     return second ? akin_interval_parse(&out->time, second + 1, err) : AKIN_OK;
 }
 
-static akin_status add_example(struct request *request, int option, const char *value, akin_error *err)
+static akin_status add_example(struct request *request, int option, const char *value,
+                               akin_error *err)
 {
     if (request->example_count == EXAMPLES_MAX)
         return akin_error_set(err, AKIN_ERR_LIMIT, "more than %d examples", EXAMPLES_MAX);
@@ -226,8 +250,8 @@ static void explain(const struct akin_explain *explain)
             " filtered out, %.1f MB read; examples %.1f ms, search %.1f ms\n",
             explain->way, explain->likes, explain->unlikes, explain->vectors,
             explain->work.segments, explain->work.segments_skipped, explain->work.rows_scanned,
-            explain->work.rows_filtered, (double)explain->work.bytes_read / 1e6,
-            explain->encode_ms, explain->search_ms);
+            explain->work.rows_filtered, (double)explain->work.bytes_read / 1e6, explain->encode_ms,
+            explain->search_ms);
 }
 
 static int search(struct request *request)
@@ -278,8 +302,8 @@ static int parse(struct request *request, int argc, char **argv)
         }
     }
     if (!request->dir || !request->example_count) {
-        cli_misuse(&cmd_search, request->dir ? "like what? give --image, --tile or --at"
-                                             : "which collection?");
+        cli_misuse(&cmd_search,
+                   request->dir ? "like what? give --image, --tile or --at" : "which collection?");
         return CLI_BAD;
     }
     return CLI_END;

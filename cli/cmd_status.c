@@ -15,15 +15,18 @@ static const struct cli_option options[] = {{0, "json", NULL, "one JSON object"}
 
 static int run(int argc, char **argv);
 const struct cli_command cmd_status = {
-    "status", "what is there", "DIR [options]",
+    "status",
+    "what is there",
+    "DIR [options]",
     "Counts of scenes by state, tiles, encoders and index files of the collection DIR, its\n"
     "settings, and the images that failed with the reason.",
-    options, run};
+    options,
+    run};
 
 struct overview {
     akin_catalog *catalog;
     struct akin_catalog_counts counts;
-    char *model;              /* the default's name, or NULL */
+    char *model; /* the default's name, or NULL */
     char **models;
     size_t model_count;
     struct akin_index_stats index;
@@ -76,7 +79,8 @@ static bool append_failure(void *user, const struct akin_scene *scene)
 {
     akin_json *one = akin_json_object();
     akin_json_set(one, "uri", akin_json_string(scene->uri));
-    akin_json_set(one, "reason", scene->failure ? akin_json_string(scene->failure) : akin_json_null());
+    akin_json_set(one, "reason",
+                  scene->failure ? akin_json_string(scene->failure) : akin_json_null());
     return akin_json_append(user, one);
 }
 
@@ -86,7 +90,8 @@ static akin_json *settings_json(const struct akin_settings *settings)
     akin_json_set(out, "tile", akin_json_integer(settings->tile_px));
     akin_json_set(out, "overlap", akin_json_number(settings->overlap));
     akin_json_set(out, "input", akin_json_integer(settings->input_px));
-    akin_json_set(out, "bands", settings->bands ? akin_json_integer(settings->bands) : akin_json_null());
+    akin_json_set(out, "bands",
+                  settings->bands ? akin_json_integer(settings->bands) : akin_json_null());
     akin_json_set(out, "max_nodata", akin_json_number(settings->nodata_max));
     akin_json_set(out, "chips", akin_json_bool(settings->chips));
     return out;
@@ -121,9 +126,11 @@ static akin_status print_json(struct overview *overview, akin_error *err)
                                              append_failure, failures, err);
     akin_json_set(root, "scenes", scenes);
     akin_json_set(root, "tiles", akin_json_integer((int64_t)overview->counts.tiles_kept));
-    akin_json_set(root, "tiles_skipped", akin_json_integer((int64_t)overview->counts.tiles_skipped));
+    akin_json_set(root, "tiles_skipped",
+                  akin_json_integer((int64_t)overview->counts.tiles_skipped));
     akin_json_set(root, "models", models);
-    akin_json_set(root, "model", overview->model ? akin_json_string(overview->model) : akin_json_null());
+    akin_json_set(root, "model",
+                  overview->model ? akin_json_string(overview->model) : akin_json_null());
     akin_json_set(root, "index", index_json(overview));
     akin_json_set(root, "settings", settings_json(akin_catalog_settings(overview->catalog)));
     akin_json_set(root, "failures", failures);
@@ -178,7 +185,8 @@ static akin_status print_text(struct overview *overview, akin_error *err)
     printf("\nencoders ");
     for (size_t i = 0; i < overview->model_count; i++)
         printf(" %s%s", overview->models[i],
-               overview->model && !strcmp(overview->models[i], overview->model) ? " (default)" : "");
+               overview->model && !strcmp(overview->models[i], overview->model) ? " (default)"
+                                                                                : "");
     akin_bytes_format(bytes, overview->index.bytes);
     printf("\nindex     %" PRIu64 " rows of %u values in %" PRIu64 " segments (%" PRIu64
            " in the log), %s\n",

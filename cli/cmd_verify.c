@@ -17,11 +17,14 @@ static const struct cli_option options[] = {
 
 static int run(int argc, char **argv);
 const struct cli_command cmd_verify = {
-    "verify", "check every invariant of every file", "DIR [options]",
+    "verify",
+    "check every invariant of every file",
+    "DIR [options]",
     "Reads every file of the collection DIR whole and checks it against its checksums and against\n"
     "what the other files say: catalogue, chip packs, encoders, indexes. A line a fault; exit\n"
     "status 1 where there is one.",
-    options, run};
+    options,
+    run};
 
 struct listener {
     bool json, quiet;

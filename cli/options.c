@@ -91,10 +91,10 @@ int cli_exit(int next)
 static void print_option(const struct cli_option *option)
 {
     char words[64];
-    int width = snprintf(words, sizeof words, "  %s%c%s--%s%s%s", option->letter ? "-" : "  ",
-                         option->letter ? option->letter : ' ', option->letter ? ", " : " ",
-                         option->name, option->argument ? " " : "",
-                         option->argument ? option->argument : "");
+    int width =
+        snprintf(words, sizeof words, "  %s%c%s--%s%s%s", option->letter ? "-" : "  ",
+                 option->letter ? option->letter : ' ', option->letter ? ", " : " ", option->name,
+                 option->argument ? " " : "", option->argument ? option->argument : "");
     printf("%s", words);
     for (const char *line = option->help; line;) {
         const char *end = strchr(line, '\n');

@@ -29,7 +29,7 @@ struct add {
     struct plan plan;
     struct commit commit;
     struct pipeline *pipeline;
-    uint64_t windows;      /* taken by this run */
+    uint64_t windows; /* taken by this run */
 };
 
 static bool report_progress(struct add *add, const char *detail)
@@ -47,7 +47,8 @@ static akin_status open_model(struct add *add, akin_error *err)
 {
     char *name = NULL;
     akin_status status = akin_catalog_value_get(add->catalog, AKIN_VALUE_MODEL, &name, err);
-    if (status == AKIN_ERR_NOT_FOUND) /* a run may have been killed between the fit and the note of it */
+    if (status ==
+        AKIN_ERR_NOT_FOUND) /* a run may have been killed between the fit and the note of it */
         name = akin_strdup(AKIN_INSTANT_NAME);
     else if (status != AKIN_OK)
         return status;
@@ -106,8 +107,7 @@ static bool note_dropped(void *user, const struct akin_scene *scene)
         return true;
     if (dropped->count == dropped->max) {
         size_t more = dropped->max ? 2 * dropped->max : 64;
-        uint32_t *ids =
-            akin_realloc(dropped->ids, dropped->max * sizeof *ids, more * sizeof *ids);
+        uint32_t *ids = akin_realloc(dropped->ids, dropped->max * sizeof *ids, more * sizeof *ids);
         dropped->out_of_memory = !ids;
         if (!ids)
             return false;
@@ -137,8 +137,8 @@ static akin_status remove_scene(struct add *add, uint32_t id, akin_error *err)
 static akin_status finish_drops(struct add *add, akin_error *err)
 {
     struct dropped dropped = {0};
-    akin_status status = akin_catalog_scenes(add->catalog, 1u << AKIN_SCENE_DROPPED, 0,
-                                             note_dropped, &dropped, err);
+    akin_status status =
+        akin_catalog_scenes(add->catalog, 1u << AKIN_SCENE_DROPPED, 0, note_dropped, &dropped, err);
     if (dropped.out_of_memory)
         status = akin_error_memory(err, dropped.max * 8, "the dropped scenes");
     if (status == AKIN_OK && dropped.count)
@@ -183,6 +183,8 @@ static akin_status take_job(struct add *add, size_t job, akin_error *err)
         if (!report_progress(add, NULL))
             return akin_error_set(err, AKIN_ERR_CANCELLED, "stopped");
         pipeline_take(add->pipeline, job, true, &work, &ended, &job_status, &job_error);
+        if (ended && ingest_is_fatal(job_status))
+            return akin_error_set(err, job_status, "%s", job_error.text);
         if (ended && row->state != AKIN_SCENE_FAILED)
             commit_scene_ended(&add->commit, scene, job_status, job_error.text);
         if (work) {
@@ -222,9 +224,8 @@ static akin_status fit_first(struct add *add, size_t *job, akin_error *err)
 static akin_status stream(struct add *add, akin_error *err)
 {
     size_t job = 0;
-    akin_status status =
-        pipeline_start(&add->pipeline, &add->plan, add->settings, add->options, add->model,
-                       add->threads, add->budget.flight_bytes, err);
+    akin_status status = pipeline_start(&add->pipeline, &add->plan, add->settings, add->options,
+                                        add->model, add->threads, add->budget.flight_bytes, err);
     if (status == AKIN_OK && !add->model)
         status = fit_first(add, &job, err);
     while (status == AKIN_OK && job < add->plan.job_count)
@@ -327,7 +328,8 @@ akin_status akin_add(const char *dir, const char *const *sources, size_t source_
     struct akin_add_options defaults;
     struct akin_add_report unused;
     akin_add_options_default(&defaults);
-    struct add add = {.options = options ? options : &defaults, .report = report ? report : &unused};
+    struct add add = {.options = options ? options : &defaults,
+                      .report = report ? report : &unused};
     memset(add.report, 0, sizeof *add.report);
     int64_t began = akin_time_now_ms();
 

@@ -8,8 +8,9 @@
 #include "ingest_private.h"
 
 #define MB ((uint64_t)1 << 20)
-#define PROGRAM_BYTES (96 * MB)      /* code, libraries, SQLite: measured 60-80 MB with GDAL's drivers loaded */
-#define FEATURES_PER_TILE 4096       /* bytes: raw features and embedding of a tile while fitting */
+#define PROGRAM_BYTES                                                                              \
+    (96 * MB) /* code, libraries, SQLite: measured 60-80 MB with GDAL's drivers loaded */
+#define FEATURES_PER_TILE 4096 /* bytes: raw features and embedding of a tile while fitting */
 #define FIT_TILES_MIN 256
 
 /* Bytes that a tile held for the fit takes. */
@@ -36,8 +37,8 @@ static akin_status refuse(uint64_t need, uint64_t ram, const char *for_what, aki
                           for_what, needed, given, (unsigned long long)(need / MB + 1));
 }
 
-akin_status budget_make(struct budget *out, const struct akin_settings *settings, uint64_t ram_bytes,
-                        unsigned threads, akin_error *err)
+akin_status budget_make(struct budget *out, const struct akin_settings *settings,
+                        uint64_t ram_bytes, unsigned threads, akin_error *err)
 {
     uint32_t bands = settings->bands ? settings->bands : 4;
     uint64_t tile = fit_tile_bytes(settings, bands);
@@ -65,8 +66,8 @@ static uint64_t scene_bytes(const struct akin_scene *scene, const struct akin_se
 }
 
 akin_status budget_check(const struct budget *budget, const struct plan *plan,
-                         const struct akin_settings *settings, uint64_t ram_bytes,
-                         unsigned threads, akin_error *err)
+                         const struct akin_settings *settings, uint64_t ram_bytes, unsigned threads,
+                         akin_error *err)
 {
     uint64_t widest = 0;
     const char *uri = NULL;
@@ -77,7 +78,10 @@ akin_status budget_check(const struct budget *budget, const struct plan *plan,
             uri = plan->scenes[s].uri;
         }
     }
-    uint64_t fit = plan->fit_jobs ? budget->fit_tiles * fit_tile_bytes(settings, settings->bands ? settings->bands : 4) : 0;
+    uint64_t fit =
+        plan->fit_jobs
+            ? budget->fit_tiles * fit_tile_bytes(settings, settings->bands ? settings->bands : 4)
+            : 0;
     uint64_t need = fixed_bytes() + budget->cache_bytes + threads * widest + fit;
     if (need <= ram_bytes)
         return AKIN_OK;

@@ -26,7 +26,7 @@ struct verifier {
         uint32_t id;
         enum akin_scene_state state;
         uint64_t expected, rows;
-    } *scenes; /* by id */
+    } * scenes; /* by id */
     size_t scene_count, scene_max;
     uint64_t orphans, chipless;
     bool out_of_memory;
@@ -129,15 +129,16 @@ static int compare_scene_id(const void *key, const void *element)
     return *id < scene->id ? -1 : *id > scene->id;
 }
 
-static bool check_rows(void *user, const struct akin_columns *columns, const float *vectors, size_t n)
+static bool check_rows(void *user, const struct akin_columns *columns, const float *vectors,
+                       size_t n)
 {
     struct verifier *v = user;
     (void)vectors;
     for (size_t i = 0; i < n; i++) {
         uint32_t id = akin_tile_scene(columns[i].key);
-        struct scene_rows *scene =
-            v->scene_count ? bsearch(&id, v->scenes, v->scene_count, sizeof *scene, compare_scene_id)
-                           : NULL;
+        struct scene_rows *scene = v->scene_count ? bsearch(&id, v->scenes, v->scene_count,
+                                                            sizeof *scene, compare_scene_id)
+                                                  : NULL;
         const void *chip;
         size_t bytes;
         if (scene)
@@ -176,8 +177,8 @@ static akin_status compare_index(struct verifier *v, const char *path, akin_erro
 {
     akin_index *index = NULL;
     akin_error why = {0};
-    akin_status status = akin_catalog_scenes(v->catalog, (1u << AKIN_SCENE_STATE_COUNT) - 1, 0,
-                                             note_scene, v, err);
+    akin_status status =
+        akin_catalog_scenes(v->catalog, (1u << AKIN_SCENE_STATE_COUNT) - 1, 0, note_scene, v, err);
     if (v->out_of_memory)
         return akin_error_memory(err, v->scene_max * sizeof *v->scenes, "the scenes");
     if (status == AKIN_OK && akin_catalog_settings(v->catalog)->chips)

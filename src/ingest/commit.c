@@ -50,8 +50,8 @@ static akin_status grow(struct commit *commit, akin_error *err)
 {
     size_t more = commit->rows_max ? 2 * commit->rows_max : BATCH_TILES;
     size_t dim = commit->dim;
-    struct akin_columns *columns = akin_realloc(
-        commit->columns, commit->rows_max * sizeof *columns, more * sizeof *columns);
+    struct akin_columns *columns =
+        akin_realloc(commit->columns, commit->rows_max * sizeof *columns, more * sizeof *columns);
     if (!columns)
         return akin_error_memory(err, more * sizeof *columns, "a batch of tiles");
     commit->columns = columns;
@@ -163,9 +163,8 @@ static akin_status remove_replaced(struct commit *commit, akin_error *err)
         struct akin_scene *scene = &commit->plan->scenes[commit->touched[i]];
         if (!scene->replaces || !scene->tiles_done)
             continue;
-        akin_status status =
-            akin_index_remove(commit->index, akin_tile_key(scene->id, 0, 0, 0),
-                              (uint64_t)scene->id << 32 | UINT32_MAX, NULL, err);
+        akin_status status = akin_index_remove(commit->index, akin_tile_key(scene->id, 0, 0, 0),
+                                               (uint64_t)scene->id << 32 | UINT32_MAX, NULL, err);
         if (status != AKIN_OK)
             return status;
         scene->replaces = 0;

@@ -49,8 +49,8 @@ static bool note_missing(void *user, const struct akin_scene *scene)
     return !missing->out_of_memory;
 }
 
-static akin_status drop_below(akin_catalog *catalog, const char *root,
-                              const struct akin_talk *talk, uint64_t *dropped, akin_error *err)
+static akin_status drop_below(akin_catalog *catalog, const char *root, const struct akin_talk *talk,
+                              uint64_t *dropped, akin_error *err)
 {
     struct missing missing = {.root = root};
     unsigned states = 1u << AKIN_SCENE_FOUND | 1u << AKIN_SCENE_TILED | 1u << AKIN_SCENE_EMBEDDED |

@@ -23,7 +23,7 @@ struct embed {
     akin_chips *chips;
     akin_index *from, *to;
     akin_model *model;
-    akin_encoder **encoders;   /* one a worker */
+    akin_encoder **encoders; /* one a worker */
     struct akin_scaling scaling[AKIN_DTYPE_COUNT];
 
     /* a batch */
@@ -31,12 +31,12 @@ struct embed {
     struct akin_buffer chip_bytes[BATCH];
     uint8_t *inputs[BATCH], *filled[BATCH];
     bool usable[BATCH];
-    bool encode;               /* run the encoder on the inputs, too */
+    bool encode; /* run the encoder on the inputs, too */
     size_t count;
-    float *vectors;            /* (BATCH, dim) */
+    float *vectors; /* (BATCH, dim) */
 
     uint64_t done, total, resumed, failed;
-    akin_status status;        /* of the callback that walks the old index */
+    akin_status status; /* of the callback that walks the old index */
     akin_error *err;
 };
 
@@ -46,7 +46,8 @@ static void log_chip(struct embed *embed, uint64_t key, const akin_error *why)
 {
     char text[AKIN_TILE_KEY_TEXT_MAX];
     akin_tile_key_format(text, key);
-    akin_log(embed->options->talk, AKIN_LEVEL_WARN, STAGE, "tile %s is left out: %s", text, why->text);
+    akin_log(embed->options->talk, AKIN_LEVEL_WARN, STAGE, "tile %s is left out: %s", text,
+             why->text);
     embed->failed++;
 }
 
@@ -130,7 +131,8 @@ static int compare_draws(const void *a, const void *b)
     return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
-static bool draw_rows(void *user, const struct akin_columns *columns, const float *vectors, size_t n)
+static bool draw_rows(void *user, const struct akin_columns *columns, const float *vectors,
+                      size_t n)
 {
     struct drawing *drawing = user;
     (void)vectors;
@@ -256,7 +258,8 @@ static akin_status embed_batch(struct embed *embed)
     return status;
 }
 
-static bool embed_rows(void *user, const struct akin_columns *columns, const float *vectors, size_t n)
+static bool embed_rows(void *user, const struct akin_columns *columns, const float *vectors,
+                       size_t n)
 {
     struct embed *embed = user;
     (void)vectors;
@@ -311,7 +314,8 @@ static akin_status open_old(struct embed *embed)
     akin_status status =
         akin_catalog_value_get(embed->catalog, AKIN_VALUE_MODEL, &name, embed->err);
     if (status == AKIN_ERR_NOT_FOUND)
-        return akin_error_set(embed->err, status, "the collection has no tiles yet: akin add first");
+        return akin_error_set(embed->err, status,
+                              "the collection has no tiles yet: akin add first");
     if (status == AKIN_OK && embed->options->model && !strcmp(name, embed->options->model))
         status = akin_error_set(embed->err, AKIN_ERR_INVALID,
                                 "'%s' is the collection's encoder already", name);

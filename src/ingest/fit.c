@@ -15,7 +15,8 @@
 #define FIT_TILES_WANTED 256
 
 struct held {
-    uint8_t **inputs, **filled; /* inputs[i] owns one block: the input, and the mask if there is one */
+    uint8_t **inputs,
+        **filled; /* inputs[i] owns one block: the input, and the mask if there is one */
     size_t count, max;
 };
 
@@ -96,6 +97,8 @@ static akin_status sample_job(struct sampler *sampler, struct pipeline *pipeline
         if (!progress(progress_user, sampler->windows))
             return akin_error_set(err, AKIN_ERR_CANCELLED, "stopped before the encoder was fitted");
         pipeline_take(pipeline, job, false, &work, &ended, &job_status, &job_error);
+        if (ended && ingest_is_fatal(job_status))
+            return akin_error_set(err, job_status, "%s", job_error.text);
         if (ended) {
             commit_scene_ended(sampler->commit, scene, job_status, job_error.text);
             return AKIN_OK;
@@ -120,11 +123,12 @@ static akin_status fit_held(akin_model **out, struct sampler *sampler, akin_pool
     uint32_t dim = options.rcf_dim + options.histogram_dim;
     float *vectors = akin_alloc(commit->rows_max, dim * sizeof *vectors);
     if (!vectors)
-        return akin_error_memory(err, commit->rows_max * dim * sizeof *vectors, "the sample's vectors");
-    akin_status status = akin_instant_fit(
-        out, AKIN_INSTANT_NAME, &options, sampler->held.count,
-        (const uint8_t *const *)sampler->held.inputs, (const uint8_t *const *)sampler->held.filled,
-        vectors, pool, talk, err);
+        return akin_error_memory(err, commit->rows_max * dim * sizeof *vectors,
+                                 "the sample's vectors");
+    akin_status status =
+        akin_instant_fit(out, AKIN_INSTANT_NAME, &options, sampler->held.count,
+                         (const uint8_t *const *)sampler->held.inputs,
+                         (const uint8_t *const *)sampler->held.filled, vectors, pool, talk, err);
     if (status != AKIN_OK) {
         akin_free(vectors);
         return status;
@@ -136,9 +140,9 @@ static akin_status fit_held(akin_model **out, struct sampler *sampler, akin_pool
 }
 
 akin_status fit_run(akin_model **out, struct commit *commit, struct pipeline *pipeline,
-                    const struct plan *plan, const struct akin_settings *settings,
-                    akin_pool *pool, const struct akin_talk *talk, fit_progress_fn *progress,
-                    void *progress_user, size_t *jobs_done, akin_error *err)
+                    const struct plan *plan, const struct akin_settings *settings, akin_pool *pool,
+                    const struct akin_talk *talk, fit_progress_fn *progress, void *progress_user,
+                    size_t *jobs_done, akin_error *err)
 {
     struct sampler sampler = {.commit = commit, .settings = settings};
     akin_status status = AKIN_OK;

@@ -75,8 +75,8 @@ static void try_job(struct sample *sample, const struct plan *plan, size_t job,
     double began = now_s();
 
     if (akin_source_open(&source, scene->uri, &source_options, NULL) == AKIN_OK &&
-        akin_cut_plan_init(&cut, settings, source, scene->id, &plan->scaling[scene->dtype],
-                           NULL) == AKIN_OK &&
+        akin_cut_plan_init(&cut, settings, source, scene->id, &plan->scaling[scene->dtype], NULL) ==
+            AKIN_OK &&
         akin_cutter_open(&cutter, source, &cut, NULL) == AKIN_OK &&
         akin_cutter_next(cutter, &strip, NULL) == AKIN_OK) {
         sample->read_s += now_s() - began;

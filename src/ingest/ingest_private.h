@@ -27,22 +27,29 @@
 
 #define STAGE "ingest"
 
+/* Whether a failure met while reading an image is not the image's fault, and so must end the add instead of failing the
+ * scene. */
+static inline bool ingest_is_fatal(akin_status status)
+{
+    return status == AKIN_ERR_NO_MEMORY || status == AKIN_ERR_NO_SPACE;
+}
+
 /* ---- plan ---- */
 
 /* A piece of a scene: the tiles [start, end) in its plan's order. */
 struct job {
-    uint32_t scene;          /* index into plan->scenes */
+    uint32_t scene; /* index into plan->scenes */
     uint64_t start, end;
 };
 
 struct plan {
     struct akin_scene *scenes; /* those to work on, by id */
     size_t scene_count;
-    struct job *jobs;          /* in order; the first fit_jobs of them are what the encoder is fitted on */
+    struct job *jobs; /* in order; the first fit_jobs of them are what the encoder is fitted on */
     size_t job_count, fit_jobs;
-    uint64_t tiles;            /* of all jobs */
-    uint64_t tiles_before;     /* taken by earlier runs */
-    uint32_t bands;            /* of the collection, as they are or (dry run) would be; 0 unknown */
+    uint64_t tiles;        /* of all jobs */
+    uint64_t tiles_before; /* taken by earlier runs */
+    uint32_t bands;        /* of the collection, as they are or (dry run) would be; 0 unknown */
     struct akin_scaling scaling[AKIN_DTYPE_COUNT];
     bool has_scaling[AKIN_DTYPE_COUNT];
 };
@@ -69,9 +76,9 @@ enum work_state { WORK_READ, WORK_ENCODING, WORK_ENCODED };
 /* A strip on its way. Made by the worker that read it, owned by its job's list, freed by the committer. */
 struct work {
     struct akin_strip strip;
-    float *vectors;            /* (strip.count, dim) once encoded */
+    float *vectors; /* (strip.count, dim) once encoded */
     enum work_state state;
-    struct work *next;         /* of its job */
+    struct work *next; /* of its job */
     struct work *next_unencoded;
 };
 
@@ -103,15 +110,15 @@ struct commit {
     uint32_t dim;
     char dir[AKIN_PATH_MAX];
 
-    akin_pack_writer *pack;    /* open while the batch has chips */
+    akin_pack_writer *pack; /* open while the batch has chips */
     uint64_t pack_id;
     uint64_t pack_bytes;
     struct akin_columns *columns;
     float *vectors;
-    size_t rows, rows_max;     /* gathered; allocated */
-    uint32_t *touched;         /* scenes with news since the last write, plan order, each once */
+    size_t rows, rows_max; /* gathered; allocated */
+    uint32_t *touched;     /* scenes with news since the last write, plan order, each once */
     size_t touched_count;
-    bool *dirty;               /* (scene_count) */
+    bool *dirty; /* (scene_count) */
     int64_t last_write_ms;
     uint64_t tiles_kept, tiles_skipped; /* since init */
 };
@@ -135,24 +142,24 @@ akin_status commit_write(struct commit *commit, akin_error *err);
  * AKIN_OK where there was no tile at all. progress returns false to stop. */
 typedef bool fit_progress_fn(void *user, uint64_t windows);
 akin_status fit_run(akin_model **out, struct commit *commit, struct pipeline *pipeline,
-                    const struct plan *plan, const struct akin_settings *settings,
-                    akin_pool *pool, const struct akin_talk *talk, fit_progress_fn *progress,
-                    void *progress_user, size_t *jobs_done, akin_error *err);
+                    const struct plan *plan, const struct akin_settings *settings, akin_pool *pool,
+                    const struct akin_talk *talk, fit_progress_fn *progress, void *progress_user,
+                    size_t *jobs_done, akin_error *err);
 
 /* ---- budget ---- */
 
 /* What an add will need. AKIN_ERR_LIMIT with the number where options->ram_bytes is less. */
 struct budget {
-    size_t cache_bytes;     /* for GDAL */
-    size_t flight_bytes;    /* of strips between reading and commit */
-    uint64_t fit_tiles;     /* to fit the encoder on */
+    size_t cache_bytes;  /* for GDAL */
+    size_t flight_bytes; /* of strips between reading and commit */
+    uint64_t fit_tiles;  /* to fit the encoder on */
 };
-akin_status budget_make(struct budget *out, const struct akin_settings *settings, uint64_t ram_bytes,
-                        unsigned threads, akin_error *err);
+akin_status budget_make(struct budget *out, const struct akin_settings *settings,
+                        uint64_t ram_bytes, unsigned threads, akin_error *err);
 /* Whether the plan's widest scene fits. */
 akin_status budget_check(const struct budget *budget, const struct plan *plan,
-                         const struct akin_settings *settings, uint64_t ram_bytes,
-                         unsigned threads, akin_error *err);
+                         const struct akin_settings *settings, uint64_t ram_bytes, unsigned threads,
+                         akin_error *err);
 
 /* ---- dry run ---- */
 

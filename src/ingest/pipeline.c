@@ -19,29 +19,29 @@
 #include "ingest_private.h"
 
 struct job_state {
-    struct work *head, *tail;   /* strips read and not yet taken, in order */
+    struct work *head, *tail; /* strips read and not yet taken, in order */
     bool ended;
     akin_status status;
-    char *failure;              /* of a failed job; owned */
+    char *failure; /* of a failed job; owned */
 };
 
 struct pipeline {
     const struct plan *plan;
     const struct akin_settings *settings;
     const struct akin_add_options *options;
-    const akin_model *model;    /* NULL until there is one */
+    const akin_model *model; /* NULL until there is one */
     size_t budget_bytes;
 
     pthread_mutex_t mutex;
     pthread_cond_t for_workers; /* something to do, room, or stop */
     pthread_cond_t for_taker;   /* a strip read or encoded, or a job ended */
     bool mutex_made, stop;
-    size_t next_job;            /* to be claimed */
-    size_t oldest_job;          /* that is not wholly taken */
+    size_t next_job;   /* to be claimed */
+    size_t oldest_job; /* that is not wholly taken */
     struct work *unencoded, *unencoded_tail;
-    size_t backlog;             /* strips on that list */
-    size_t bytes;               /* in flight */
-    struct job_state *jobs;     /* (plan->job_count) */
+    size_t backlog;         /* strips on that list */
+    size_t bytes;           /* in flight */
+    struct job_state *jobs; /* (plan->job_count) */
 
     pthread_t *threads;
     unsigned thread_count, thread_max;
@@ -149,8 +149,8 @@ static akin_status reader_open(struct reader *reader, struct pipeline *p, const 
         return status;
     const struct akin_source_info *info = akin_source_info(reader->source);
     if (info->width != scene->width || info->height != scene->height || info->dtype != scene->dtype)
-        return akin_error_set(err, AKIN_ERR_IO, "'%s' changed while it was being added: add it again",
-                              scene->uri);
+        return akin_error_set(err, AKIN_ERR_IO,
+                              "'%s' changed while it was being added: add it again", scene->uri);
     if (!p->plan->has_scaling[info->dtype])
         return akin_error_set(err, AKIN_ERR_UNSUPPORTED, "'%s' has no valid pixel", scene->uri);
     status = akin_cut_plan_init(&reader->plan, p->settings, reader->source, scene->id,

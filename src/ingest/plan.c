@@ -89,8 +89,7 @@ static akin_status look_up(struct survey *survey, struct candidate *candidate, a
 {
     struct akin_scene *scene = &candidate->scene;
     akin_scene_init(scene);
-    akin_status status =
-        akin_catalog_scene_find(survey->catalog, candidate->item->uri, scene, err);
+    akin_status status = akin_catalog_scene_find(survey->catalog, candidate->item->uri, scene, err);
     if (status == AKIN_ERR_NOT_FOUND) {
         candidate->work = true;
         return fresh_scene(candidate, survey->options, err);
@@ -138,8 +137,8 @@ static void inspect(struct survey *survey, struct candidate *candidate)
     scene->dtype = info->dtype;
     scene->time = info->time;
     scene->bbox = info->bbox;
-    err->status = akin_grid_init(&grid, &survey->settings, info->width, info->height,
-                                 info->has_place, err);
+    err->status =
+        akin_grid_init(&grid, &survey->settings, info->width, info->height, info->has_place, err);
     if (err->status == AKIN_OK)
         scene->tiles_total = akin_grid_count(&grid);
     akin_source_close(source);
@@ -166,6 +165,10 @@ static akin_status inspect_all(struct survey *survey, akin_pool *pool, akin_erro
         part.candidates += at;
         size_t count = survey->count - at < INSPECT_AT_ONCE ? survey->count - at : INSPECT_AT_ONCE;
         akin_pool_for(pool, count, 4, inspect_loop, &part);
+        for (size_t i = 0; i < count; i++)
+            if (ingest_is_fatal(part.candidates[i].err.status))
+                return akin_error_set(err, part.candidates[i].err.status, "%s",
+                                      part.candidates[i].err.text);
     }
     return AKIN_OK;
 }
@@ -196,26 +199,28 @@ static akin_status fix_bands(struct survey *survey, akin_error *err)
     if (!bands)
         return AKIN_OK;
     survey->settings.bands = bands;
-    akin_log(survey->options->talk, AKIN_LEVEL_INFO, STAGE, "bands: %u, as most images have", bands);
-    return survey->options->dry_run ? AKIN_OK
-                                    : akin_catalog_fix_bands(survey->catalog, bands, err);
+    akin_log(survey->options->talk, AKIN_LEVEL_INFO, STAGE, "bands: %u, as most images have",
+             bands);
+    return survey->options->dry_run ? AKIN_OK : akin_catalog_fix_bands(survey->catalog, bands, err);
 }
 
-/* Percentiles of one scene as the scaling of its type; false where it has no valid pixel or cannot be read. */
-static bool measure_scaling(struct survey *survey, const struct akin_scene *scene,
-                            struct akin_scaling *out)
+/* Percentiles of one scene as the scaling of its type; *measured = false where it has no valid pixel or cannot be
+ * read, which another scene of the type may make good. */
+static akin_status measure_scaling(struct survey *survey, const struct akin_scene *scene,
+                                   struct akin_scaling *out, bool *measured, akin_error *err)
 {
     uint32_t bands[AKIN_BANDS_MAX];
     struct akin_source_options options = plan_source_options(scene, survey->options);
     akin_source *source = NULL;
-    uint32_t wanted = survey->settings.bands;
-    bool measured = akin_source_open(&source, scene->uri, &options, NULL) == AKIN_OK &&
-                    akin_source_map_bands(source, wanted, bands, NULL) == AKIN_OK &&
-                    akin_source_percentiles(source, bands, wanted, out->low, out->high, NULL) ==
-                        AKIN_OK;
-    out->bands = wanted;
+    out->bands = survey->settings.bands;
+    akin_status status = akin_source_open(&source, scene->uri, &options, err);
+    if (status == AKIN_OK)
+        status = akin_source_map_bands(source, out->bands, bands, err);
+    if (status == AKIN_OK)
+        status = akin_source_percentiles(source, bands, out->bands, out->low, out->high, err);
     akin_source_close(source);
-    return measured;
+    *measured = status == AKIN_OK;
+    return ingest_is_fatal(status) ? status : AKIN_OK;
 }
 
 static akin_status fix_scaling(struct survey *survey, struct plan *plan, akin_error *err)
@@ -230,9 +235,12 @@ static akin_status fix_scaling(struct survey *survey, struct plan *plan, akin_er
             if (!candidate->work || candidate->err.status != AKIN_OK ||
                 candidate->scene.dtype != dtype)
                 continue;
-            if (!measure_scaling(survey, &candidate->scene, &plan->scaling[dtype]))
+            status = measure_scaling(survey, &candidate->scene, &plan->scaling[dtype],
+                                     &plan->has_scaling[dtype], err);
+            if (status != AKIN_OK)
+                return status;
+            if (!plan->has_scaling[dtype])
                 continue;
-            plan->has_scaling[dtype] = true;
             akin_log(survey->options->talk, AKIN_LEVEL_INFO, STAGE,
                      "%s values are scaled to 8 bits by the percentiles of '%s'",
                      akin_dtype_name(dtype), candidate->scene.uri);
