@@ -1,7 +1,7 @@
 /*
  * The fast path: a plain JPEG, decoded whole at its first read and kept until close. Why it is there:
  * of the time that a small picture takes through GDAL, a third is not decoding; here it is a
- * twentieth (docs/BENCHMARKS.md). And the file's own bytes are at hand to serve as the chip.
+ * tenth (docs/BENCHMARKS.md). And the file's own bytes are at hand to serve as the chip.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
