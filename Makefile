@@ -39,19 +39,28 @@ LINK_asan := -fsanitize=address,undefined
 LINK_tsan := -fsanitize=thread
 LINK_fuzz := -fsanitize=fuzzer-no-link,address,undefined
 
+# Hidden but for what the public headers declare: our names must not stand in for those of the libraries
+# that we link (libtiff once called a jpeg_read_header of ours).
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -Iinclude $(WARN) $(OPT_$(MODE)) -fPIC -fvisibility=hidden -fno-semantic-interposition \
               -ffile-prefix-map=$(CURDIR)=. -pthread $(CFLAGS)
 $(OUT)/cli/main.o: CFLAGS_ALL += -DAKIN_VERSION='"$(VERSION)"'
 LDFLAGS_ALL := $(LINK_$(MODE)) -pthread $(LDFLAGS)
-LIBS = $(shell pkg-config --libs $(PKGS)) -lm
-# Hidden but for what the public headers declare: our names must not stand in for those of the libraries
-# that we link (libtiff once called a jpeg_read_header of ours).
+# GDAL is loaded when an image first needs it (src/source/gdal_api.h), by the name that its library has here; only tests and
+# benches that call it themselves are linked with it.
+GDAL_SONAME := $(shell objdump -p $$(gcc -print-file-name=libgdal.so) 2>/dev/null | sed -n 's/ *SONAME *//p')
+$(OUT)/src/source/gdal_setup.o: CFLAGS_ALL += -DGDAL_SONAME='"$(GDAL_SONAME)"'
+LIBS = $(shell pkg-config --libs $(filter-out gdal,$(PKGS))) -lm
+TEST_LIBS = -Wl,--as-needed $(LIBS) $(shell pkg-config --libs gdal)
 # -isystem: what is in those headers is not ours to warn about.
 INCS = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS)))
 
 # One file per instruction set, with its own flags; which one runs is decided at start.
 ISA_avx2   := -mavx2 -mfma -mf16c
 ISA_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c
+ifeq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
+ISA_avx2 :=
+ISA_avx512 :=
+endif
 isa = $(foreach t,avx2 avx512,$(if $(findstring _$(t).c,$(1)),$(ISA_$(t))))
 
 SRC  := $(foreach s,$(STAGES),$(sort $(wildcard src/$(s)/*.c)))
@@ -101,7 +110,7 @@ TEST_STAGES := $(notdir $(patsubst %/,%,$(sort $(dir $(wildcard tests/*/test_*.c
 TEST_BIN := $(patsubst %.c,$(OUT)/%,$(sort $(wildcard tests/*/test_*.c)))
 define test_rule
 $(OUT)/tests/$(1)/test_%: $(OUT)/tests/$(1)/test_%.o $(OUT)/tests/check.o $(foreach s,$(call reverse,$(call upto,$(1))),$(call stage_lib,$(s)))
-	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS)
+	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(TEST_LIBS)
 endef
 $(foreach s,$(TEST_STAGES),$(eval $(call test_rule,$(s))))
 .PRECIOUS: $(OUT)/tests/%.o
@@ -129,7 +138,7 @@ fuzz:
 # Programs that print the figures of docs/BENCHMARKS.md.
 BENCH_BIN := $(patsubst %.c,$(OUT)/%,$(sort $(wildcard bench/bench_*.c)))
 $(OUT)/bench/bench_%: $(OUT)/bench/bench_%.o $(LIBRARY)
-	$(if $(V),,@echo "  LINK $@";)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo "  LINK $@";)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
 .PRECIOUS: $(OUT)/bench/%.o
 benches: $(BENCH_BIN)
 

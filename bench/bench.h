@@ -55,4 +55,12 @@ static inline double bench_command(char *const *argv, double *peak_bytes)
     return bench_now_s() - began;
 }
 
+/* A folder and all in it. */
+static inline void bench_remove(char *folder)
+{
+    char words[][8] = {"/bin/rm", "-rf"};
+    char *const argv[] = {words[0], words[1], folder, NULL};
+    bench_command(argv, NULL);
+}
+
 #endif

@@ -87,17 +87,17 @@ static akin_status fit(struct set *set, akin_pool *pool, akin_error *err)
 }
 
 /* One fresh collection; seconds of `akin add` as a process of its own, start to end. */
-static double time_add(const char *akin, const char *folder, double *peak_bytes)
+static double time_add(char *akin, char *folder, double *peak_bytes)
 {
     char base[] = "/tmp/akin-bench-XXXXXX", dir[64];
     if (!mkdtemp(base))
         return -1;
     snprintf(dir, sizeof dir, "%s/c", base);
-    char *const init[] = {(char *)akin, "init", dir, NULL};
-    char *const add[] = {(char *)akin, "add", dir, (char *)folder, NULL};
-    char *const clean[] = {"/bin/rm", "-rf", base, NULL};
+    char words[][8] = {"init", "add"};
+    char *const init[] = {akin, words[0], dir, NULL};
+    char *const add[] = {akin, words[1], dir, folder, NULL};
     double seconds = bench_command(init, NULL) < 0 ? -1 : bench_command(add, peak_bytes);
-    bench_command(clean, NULL);
+    bench_remove(base);
     return seconds;
 }
 

@@ -98,13 +98,13 @@ int main(int argc, char **argv)
         return 2;
     }
     snprintf(dir, sizeof dir, "%s/c", base);
-    char *const clean[] = {"/bin/rm", "-rf", base, NULL};
-    char *const status[] = {argv[1], "status", dir, "--json", NULL};
+    char words[][8] = {"status", "--json"};
+    char *const status[] = {argv[1], words[0], dir, words[1], NULL};
     bool made = make_collection(dir, &err) == AKIN_OK;
     for (long r = 0; made && r < runs; r++)
         if ((seconds[r] = bench_command(status, NULL)) < 0)
             made = false;
-    bench_command(clean, NULL);
+    bench_remove(base);
     if (!made) {
         fprintf(stderr, "bench_status: %s\n", err.text);
         return 1;

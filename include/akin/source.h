@@ -163,8 +163,8 @@ akin_status akin_jpeg_decode(const void *bytes, size_t size, uint64_t pixels_max
 akin_status akin_png_encode(const struct akin_raster *raster, struct akin_buffer *out,
                             akin_error *err);
 
-/* Process-wide set-up of GDAL: once, from any thread, before or at the first use. cache_bytes limits its block
- * cache (0 = leave). Its messages go to the calls' akin_error, never to stderr. */
+/* Limits GDAL's block cache in this process (0 = leave). GDAL itself is loaded when an
+ * image first needs it; its messages go to the calls' akin_error, never to stderr. */
 void akin_source_setup(uint64_t cache_bytes);
 
 #pragma GCC visibility pop

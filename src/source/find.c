@@ -255,7 +255,6 @@ akin_status akin_source_find(struct akin_source_list *out, const char *const *so
     struct finder finder = {.talk = talk};
     akin_status status = AKIN_OK;
     *out = (struct akin_source_list){0};
-    akin_source_setup(0);
     for (size_t i = 0; i < source_count && status == AKIN_OK; i++)
         status = find_one(&finder, sources[i], false, err);
     if (status == AKIN_OK) {

@@ -9,11 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <cpl_string.h>
-#include <cpl_vsi.h>
-#include <gdal.h>
-
 #include "find.h"
+#include "gdal_api.h"
 
 #define DEPTH_MAX 256 /* folders within folders */
 #define FOLDER_NAMES_MAX ((size_t)1 << 24)
@@ -127,36 +124,43 @@ static const char *first_folder(char out[256], const char *path)
     return out;
 }
 
+/* One member of an archive, where it is an image. */
+static akin_status add_member(struct finder *finder, const char *root, const char *member,
+                              const char *label, const struct stat *stat, size_t *added,
+                              akin_error *err)
+{
+    char extension[16], folder[256], uri[AKIN_PATH_MAX];
+    const char *slash = strrchr(member, '/');
+    bool known = false;
+    extension_of(extension, member);
+    const akin_status status = gdal_knows_extension(extension, &known, err);
+    if (status != AKIN_OK || !known || (slash ? slash + 1 : member)[0] == '.')
+        return status;
+    if (snprintf(uri, sizeof uri, "%s/%s", root, member) >= (int)sizeof uri)
+        return finder_skip(finder, root, "a name inside is too long", err);
+    *added += 1;
+    return finder_add(finder, uri, label ? label : first_folder(folder, member), stat, err);
+}
+
 /* Adds the rasters among the members of `root`, a folder of GDAL's, `label` for those at its top; *added is
  * how many. */
 static akin_status add_members(struct finder *finder, const char *root, const char *label,
                                const struct stat *stat, size_t *added, akin_error *err)
 {
     struct gdal_talk talk;
-    gdal_listen(&talk);
-    char **members = VSIReadDirRecursive(root);
-    gdal_hush();
-    const int count = CSLCount(members);
-    akin_status status = AKIN_OK;
+    akin_status status = gdal_load(err);
     *added = 0;
+    if (status != AKIN_OK)
+        return status;
+    gdal_listen(&talk);
+    char **members = gdal.VSIReadDirRecursive(root);
+    gdal_hush();
+    const int count = gdal.CSLCount(members);
     if (count > MEMBERS_MAX)
         status = finder_skip(finder, root, "too many files inside", err);
-    for (int i = 0; status == AKIN_OK && count <= MEMBERS_MAX && i < count; i++) {
-        char extension[16], folder[256], uri[AKIN_PATH_MAX];
-        extension_of(extension, members[i]);
-        const char *base = strrchr(members[i], '/');
-        base = base ? base + 1 : members[i];
-        if (!gdal_knows_extension(extension) || base[0] == '.')
-            continue;
-        if (snprintf(uri, sizeof uri, "%s/%s", root, members[i]) >= (int)sizeof uri) {
-            status = finder_skip(finder, root, "a name inside is too long", err);
-            continue;
-        }
-        status =
-            finder_add(finder, uri, label ? label : first_folder(folder, members[i]), stat, err);
-        *added += 1;
-    }
-    CSLDestroy(members);
+    for (int i = 0; status == AKIN_OK && count <= MEMBERS_MAX && i < count; i++)
+        status = add_member(finder, root, members[i], label, stat, added, err);
+    gdal.CSLDestroy(members);
     return status;
 }
 
@@ -179,25 +183,28 @@ static akin_status add_container(struct finder *finder, const char *path, const 
                                  const struct stat *stat, akin_error *err)
 {
     struct gdal_talk talk;
+    akin_status status = gdal_load(err);
+    if (status != AKIN_OK)
+        return status;
     gdal_listen(&talk);
-    GDALDatasetH dataset = GDALOpenEx(path, GDAL_OF_RASTER | GDAL_OF_READONLY, NULL, NULL, NULL);
+    GDALDatasetH dataset =
+        gdal.GDALOpenEx(path, GDAL_OF_RASTER | GDAL_OF_READONLY, NULL, NULL, NULL);
     char **names = NULL;
-    if (dataset && GDALGetRasterCount(dataset) == 0)
-        names = CSLDuplicate(GDALGetMetadata(dataset, "SUBDATASETS"));
+    if (dataset && gdal.GDALGetRasterCount(dataset) == 0)
+        names = gdal.CSLDuplicate(gdal.GDALGetMetadata(dataset, "SUBDATASETS"));
     if (dataset)
-        GDALClose(dataset);
+        gdal.GDALClose(dataset);
     gdal_hush();
-    akin_status status = AKIN_OK;
     size_t added = 0;
     for (int i = 1; i <= SUBDATASETS_MAX && status == AKIN_OK; i++, added++) {
         char key[40];
         snprintf(key, sizeof key, "SUBDATASET_%d_NAME", i);
-        const char *name = CSLFetchNameValue(names, key);
+        const char *name = gdal.CSLFetchNameValue(names, key);
         if (!name)
             break;
         status = finder_add(finder, name, label, stat, err);
     }
-    CSLDestroy(names);
+    gdal.CSLDestroy(names);
     if (status == AKIN_OK && !added)
         status = finder_add(finder, path, label, stat, err);
     return status;
@@ -213,17 +220,20 @@ akin_status finder_file(struct finder *finder, const char *path, const char *lab
         return add_archive(finder, prefix, path, label, stat, named, err);
     if (is_container(extension))
         return add_container(finder, path, label, stat, err);
-    if (named || gdal_knows_extension(extension))
-        return finder_add(finder, path, label, stat, err);
-    return AKIN_OK;
+    bool known = named;
+    const akin_status status = named ? AKIN_OK : gdal_knows_extension(extension, &known, err);
+    return status == AKIN_OK && known ? finder_add(finder, path, label, stat, err) : status;
 }
 
 akin_status finder_virtual(struct finder *finder, const char *path, bool *found, akin_error *err)
 {
     VSIStatBufL stat;
     struct gdal_talk talk;
+    const akin_status status = gdal_load(err);
+    if (status != AKIN_OK)
+        return status;
     gdal_listen(&talk);
-    *found = VSIStatL(path, &stat) == 0 && VSI_ISDIR(stat.st_mode);
+    *found = gdal.VSIStatL(path, &stat) == 0 && VSI_ISDIR(stat.st_mode);
     gdal_hush();
     size_t added;
     return *found ? add_members(finder, path, NULL, NULL, &added, err) : AKIN_OK;

@@ -6,8 +6,7 @@
 #ifndef AKIN_GDAL_IMAGE_H
 #define AKIN_GDAL_IMAGE_H
 
-#include <gdal.h>
-
+#include "gdal_api.h"
 #include "source_private.h"
 
 /* How the file's bands become the image's. */

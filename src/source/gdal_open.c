@@ -7,10 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <cpl_conv.h>
-#include <cpl_string.h>
-#include <cpl_vsi.h>
-
+#include "gdal_api.h"
 #include "gdal_image.h"
 
 /* A block is decoded whole, whatever the window: a file whose one strip is the whole image would be
@@ -64,8 +61,8 @@ static void set_colour_bands(struct akin_source_info *info, bool grey)
 
 static bool is_signed_byte(GDALRasterBandH band)
 {
-    const char *type = GDALGetMetadataItem(band, "PIXELTYPE", "IMAGE_STRUCTURE");
-    return GDALGetRasterDataType(band) == GDT_Byte && type && EQUAL(type, "SIGNEDBYTE");
+    const char *type = gdal.GDALGetMetadataItem(band, "PIXELTYPE", "IMAGE_STRUCTURE");
+    return gdal.GDALGetRasterDataType(band) == GDT_Byte && type && EQUAL(type, "SIGNEDBYTE");
 }
 
 /* The factor for samples of 1, 2 or 4 bits that GDAL gives as bytes 0..1, 0..3, 0..15; else 0. */
@@ -73,7 +70,7 @@ static unsigned bit_factor(const struct gdal_image *image)
 {
     unsigned bits = 8;
     for (uint32_t b = 0; b < image->band_count; b++) {
-        const char *text = GDALGetMetadataItem(image->bands[b], "NBITS", "IMAGE_STRUCTURE");
+        const char *text = gdal.GDALGetMetadataItem(image->bands[b], "NBITS", "IMAGE_STRUCTURE");
         const unsigned here = text && text[1] == '\0' ? (unsigned)(text[0] - '0') : 8;
         if (b && here != bits)
             return 0;
@@ -85,10 +82,10 @@ static unsigned bit_factor(const struct gdal_image *image)
 /* The smallest of our types that holds all bands exactly, or float. */
 static enum akin_dtype common_dtype(struct gdal_image *image)
 {
-    const GDALDataType first = GDALGetRasterDataType(image->bands[0]);
+    const GDALDataType first = gdal.GDALGetRasterDataType(image->bands[0]);
     image->signed_bytes = is_signed_byte(image->bands[0]);
     for (uint32_t b = 1; b < image->band_count; b++)
-        if (GDALGetRasterDataType(image->bands[b]) != first ||
+        if (gdal.GDALGetRasterDataType(image->bands[b]) != first ||
             is_signed_byte(image->bands[b]) != image->signed_bytes)
             return AKIN_F32;
     switch (first) {
@@ -106,7 +103,7 @@ static enum akin_dtype common_dtype(struct gdal_image *image)
 static akin_status load_palette(struct gdal_image *image, GDALColorTableH table, bool *grey,
                                 akin_error *err)
 {
-    const int count = GDALGetColorEntryCount(table);
+    const int count = gdal.GDALGetColorEntryCount(table);
     *grey = true;
     if (count < 1 || count > 65536)
         return AKIN_OK;
@@ -115,7 +112,7 @@ static akin_status load_palette(struct gdal_image *image, GDALColorTableH table,
         return akin_error_memory(err, (size_t)count * sizeof *image->palette, "a palette");
     for (int i = 0; i < count; i++) {
         GDALColorEntry entry = {0, 0, 0, 255};
-        GDALGetColorEntryAsRGB(table, i, &entry);
+        gdal.GDALGetColorEntryAsRGB(table, i, &entry);
         const short channels[4] = {entry.c1, entry.c2, entry.c3, entry.c4};
         for (int c = 0; c < 4; c++)
             image->palette[i][c] = (uint8_t)(channels[c] < 0     ? 0
@@ -130,11 +127,11 @@ static akin_status load_palette(struct gdal_image *image, GDALColorTableH table,
 /* The alpha is kept apart; bands past the maximum are left out. */
 static void list_bands(struct gdal_image *image)
 {
-    const int count = GDALGetRasterCount(image->dataset);
+    const int count = gdal.GDALGetRasterCount(image->dataset);
     for (int i = 1; i <= count; i++) {
-        GDALRasterBandH band = GDALGetRasterBand(image->dataset, i);
-        if (GDALGetRasterColorInterpretation(band) == GCI_AlphaBand && count > 1) {
-            const GDALDataType type = GDALGetRasterDataType(band);
+        GDALRasterBandH band = gdal.GDALGetRasterBand(image->dataset, i);
+        if (gdal.GDALGetRasterColorInterpretation(band) == GCI_AlphaBand && count > 1) {
+            const GDALDataType type = gdal.GDALGetRasterDataType(band);
             image->alpha = band;
             /* 16-bit alpha is found with a full scale of 255 as well as of 65535. */
             image->alpha_half = type == GDT_Byte || type == GDT_UInt16 ? 128 : 0.5;
@@ -148,9 +145,9 @@ static void list_bands(struct gdal_image *image)
 static bool is_cmyk(const struct gdal_image *image)
 {
     for (uint32_t b = 0; b < 4 && image->band_count == 4; b++)
-        if (GDALGetRasterColorInterpretation(image->bands[b]) !=
+        if (gdal.GDALGetRasterColorInterpretation(image->bands[b]) !=
                 (GDALColorInterp)(GCI_CyanBand + b) ||
-            GDALGetRasterDataType(image->bands[b]) != GDT_Byte)
+            gdal.GDALGetRasterDataType(image->bands[b]) != GDT_Byte)
             return false;
     return image->band_count == 4;
 }
@@ -160,8 +157,8 @@ static akin_status describe_bands(struct gdal_image *image, struct akin_source_i
 {
     list_bands(image);
     GDALColorTableH table =
-        image->band_count == 1 ? GDALGetRasterColorTable(image->bands[0]) : NULL;
-    const GDALDataType first = GDALGetRasterDataType(image->bands[0]);
+        image->band_count == 1 ? gdal.GDALGetRasterColorTable(image->bands[0]) : NULL;
+    const GDALDataType first = gdal.GDALGetRasterDataType(image->bands[0]);
     if (table && (first == GDT_Byte || first == GDT_UInt16)) {
         bool grey = true;
         const akin_status status = load_palette(image, table, &grey, err);
@@ -183,8 +180,8 @@ static akin_status describe_bands(struct gdal_image *image, struct akin_source_i
     image->stretch = info->dtype == AKIN_U8 ? bit_factor(image) : 0;
     for (uint32_t b = 0; b < info->bands; b++) {
         info->roles[b] =
-            role_of(GDALGetRasterColorInterpretation(image->bands[b]), image->band_count);
-        name_band(info->names[b], info->roles[b], GDALGetDescription(image->bands[b]), b);
+            role_of(gdal.GDALGetRasterColorInterpretation(image->bands[b]), image->band_count);
+        name_band(info->names[b], info->roles[b], gdal.GDALGetDescription(image->bands[b]), b);
     }
     return AKIN_OK;
 }
@@ -194,7 +191,7 @@ static akin_status describe_bands(struct gdal_image *image, struct akin_source_i
 static void describe_dataset(const struct gdal_image *image, struct akin_source_info *info)
 {
     int block_width = 0, block_height = 0;
-    GDALGetBlockSize(image->bands[0], &block_width, &block_height);
+    gdal.GDALGetBlockSize(image->bands[0], &block_width, &block_height);
     info->sequential =
         (uint32_t)block_width >= info->width && (uint32_t)block_height < info->height;
     info->declares_nodata = image->alpha != NULL;
@@ -202,18 +199,19 @@ static void describe_dataset(const struct gdal_image *image, struct akin_source_
         info->declares_nodata |= gdal_has_mask(image->bands[b]);
     for (uint32_t i = 0; i < image->palette_count; i++)
         info->declares_nodata |= image->palette[i][3] < 128;
-    GDALDriverH driver = GDALGetDatasetDriver(image->dataset);
-    snprintf(info->driver, sizeof info->driver, "%s", driver ? GDALGetDriverShortName(driver) : "");
+    GDALDriverH driver = gdal.GDALGetDatasetDriver(image->dataset);
+    snprintf(info->driver, sizeof info->driver, "%s",
+             driver ? gdal.GDALGetDriverShortName(driver) : "");
 }
 
 static akin_status check_dataset(const akin_source *source, const struct gdal_image *image,
                                  const struct akin_source_options *options, akin_error *err)
 {
-    const int width = GDALGetRasterXSize(image->dataset);
-    const int height = GDALGetRasterYSize(image->dataset);
-    if (GDALGetRasterCount(image->dataset) < 1) {
-        char **metadata = GDALGetMetadata(image->dataset, "SUBDATASETS");
-        const char *first = CSLFetchNameValue(metadata, "SUBDATASET_1_NAME");
+    const int width = gdal.GDALGetRasterXSize(image->dataset);
+    const int height = gdal.GDALGetRasterYSize(image->dataset);
+    if (gdal.GDALGetRasterCount(image->dataset) < 1) {
+        char **metadata = gdal.GDALGetMetadata(image->dataset, "SUBDATASETS");
+        const char *first = gdal.CSLFetchNameValue(metadata, "SUBDATASET_1_NAME");
         return akin_error_set(err, AKIN_ERR_UNSUPPORTED,
                               first ? "'%s' is a container of several rasters: give one of them, "
                                       "such as %s"
@@ -228,11 +226,12 @@ static akin_status check_dataset(const akin_source *source, const struct gdal_im
                               "'%s' has %d x %d pixels, more than the limit of %llu", source->name,
                               width, height, (unsigned long long)options->pixels_max);
     int block_width = 0, block_height = 0;
-    GDALRasterBandH band = GDALGetRasterBand(image->dataset, 1);
-    GDALGetBlockSize(band, &block_width, &block_height);
-    const uint64_t bytes = (uint64_t)(block_width > 0 ? block_width : 1) *
-                           (uint64_t)(block_height > 0 ? block_height : 1) *
-                           (uint64_t)GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band));
+    GDALRasterBandH band = gdal.GDALGetRasterBand(image->dataset, 1);
+    gdal.GDALGetBlockSize(band, &block_width, &block_height);
+    const uint64_t bytes =
+        (uint64_t)(block_width > 0 ? block_width : 1) *
+        (uint64_t)(block_height > 0 ? block_height : 1) *
+        (uint64_t)gdal.GDALGetDataTypeSizeBytes(gdal.GDALGetRasterDataType(band));
     if (bytes > BLOCK_BYTES_MAX)
         return akin_error_set(err, AKIN_ERR_LIMIT,
                               "'%s' is stored in blocks of %d x %d pixels, %llu bytes each, too "
@@ -249,9 +248,9 @@ static void gdal_close(akin_source *source)
     struct gdal_talk talk;
     gdal_listen(&talk);
     if (image->dataset)
-        GDALClose(image->dataset);
+        gdal.GDALClose(image->dataset);
     if (image->memory_name[0])
-        VSIUnlink(image->memory_name);
+        gdal.VSIUnlink(image->memory_name);
     gdal_hush();
     akin_free(image->palette);
     akin_free(image);
@@ -302,7 +301,7 @@ static bool has_aux(const char *path)
     VSIStatBufL stat;
     return path[0] == '/' && strncmp(path, "/vsi", 4) != 0 &&
            snprintf(name, sizeof name, "%s.aux.xml", path) < (int)sizeof name &&
-           VSIStatL(name, &stat) == 0;
+           gdal.VSIStatL(name, &stat) == 0;
 }
 
 static GDALDatasetH open_dataset(struct gdal_image *image, const char *path, bool uploads)
@@ -311,14 +310,15 @@ static GDALDatasetH open_dataset(struct gdal_image *image, const char *path, boo
     const unsigned flags = GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR;
     char address[AKIN_PATH_MAX + 16];
     if (image->memory_name[0])
-        return GDALOpenEx(image->memory_name, flags, uploads ? upload_drivers : NULL, NULL, alone);
+        return gdal.GDALOpenEx(image->memory_name, flags, uploads ? upload_drivers : NULL, NULL,
+                               alone);
     const bool aux = has_aux(path);
     if (aux)
-        CPLSetThreadLocalConfigOption("GDAL_PAM_ENABLED", "YES");
-    GDALDatasetH dataset =
-        GDALOpenEx(gdal_address(address, path), flags, uploads ? upload_drivers : NULL, NULL, NULL);
+        gdal.CPLSetThreadLocalConfigOption("GDAL_PAM_ENABLED", "YES");
+    GDALDatasetH dataset = gdal.GDALOpenEx(gdal_address(address, path), flags,
+                                           uploads ? upload_drivers : NULL, NULL, NULL);
     if (aux)
-        CPLSetThreadLocalConfigOption("GDAL_PAM_ENABLED", NULL);
+        gdal.CPLSetThreadLocalConfigOption("GDAL_PAM_ENABLED", NULL);
     return dataset;
 }
 
@@ -339,8 +339,8 @@ static akin_status open_and_describe(akin_source *source, const char *path,
     akin_status status = check_dataset(source, image, options, err);
     if (status != AKIN_OK)
         return status;
-    info->width = (uint32_t)GDALGetRasterXSize(image->dataset);
-    info->height = (uint32_t)GDALGetRasterYSize(image->dataset);
+    info->width = (uint32_t)gdal.GDALGetRasterXSize(image->dataset);
+    info->height = (uint32_t)gdal.GDALGetRasterYSize(image->dataset);
     status = describe_bands(image, info, err);
     if (status != AKIN_OK)
         return status;
@@ -357,6 +357,9 @@ akin_status gdal_open(akin_source *source, const char *path, const void *memory,
                       const struct akin_source_options *options, akin_error *err)
 {
     static const struct source_ops ops = {gdal_read, gdal_set_level, gdal_close};
+    akin_status status = gdal_load(err);
+    if (status != AKIN_OK)
+        return status;
     struct gdal_image *image = akin_alloc_zero(1, sizeof *image);
     if (!image)
         return akin_error_memory(err, sizeof *image, "an image");
@@ -368,12 +371,12 @@ akin_status gdal_open(akin_source *source, const char *path, const void *memory,
         name_memory(image->memory_name, source->name);
         /* GDAL only reads it: opened read-only, and the name is ours alone. */
         VSILFILE *file =
-            VSIFileFromMemBuffer(image->memory_name, (GByte *)(uintptr_t)memory, size, FALSE);
+            gdal.VSIFileFromMemBuffer(image->memory_name, (GByte *)(uintptr_t)memory, size, FALSE);
         if (file)
-            VSIFCloseL(file);
+            gdal.VSIFCloseL(file);
     }
     struct akin_interval time[2] = {akin_interval_unknown(), akin_interval_unknown()};
-    akin_status status = open_and_describe(source, path, options, time, &talk, err);
+    status = open_and_describe(source, path, options, time, &talk, err);
     gdal_hush();
     if (status == AKIN_OK)
         status = when_decide(source, options, source->name, time[0], time[1], err);

@@ -19,23 +19,23 @@ static GDALDataType gdal_type(enum akin_dtype dtype)
 
 bool gdal_has_mask(GDALRasterBandH band)
 {
-    const int flags = GDALGetMaskFlags(band);
+    const int flags = gdal.GDALGetMaskFlags(band);
     return !(flags & (GMF_ALL_VALID | GMF_ALPHA));
 }
 
 /* The band at the source's level. */
 static GDALRasterBandH at_level(const akin_source *source, GDALRasterBandH band)
 {
-    return source->level.index < 0 ? band : GDALGetOverview(band, source->level.index);
+    return source->level.index < 0 ? band : gdal.GDALGetOverview(band, source->level.index);
 }
 
 static bool has_level(GDALRasterBandH band, int level, int width, int height)
 {
-    if (level >= GDALGetOverviewCount(band))
+    if (level >= gdal.GDALGetOverviewCount(band))
         return false;
-    GDALRasterBandH overview = GDALGetOverview(band, level);
-    return overview && GDALGetRasterBandXSize(overview) == width &&
-           GDALGetRasterBandYSize(overview) == height;
+    GDALRasterBandH overview = gdal.GDALGetOverview(band, level);
+    return overview && gdal.GDALGetRasterBandXSize(overview) == width &&
+           gdal.GDALGetRasterBandYSize(overview) == height;
 }
 
 /* An overview serves only if every band, and the alpha, has it in the same size. */
@@ -57,13 +57,13 @@ void gdal_set_level(akin_source *source, uint32_t px)
         return;
     struct gdal_talk talk;
     gdal_listen(&talk);
-    const int levels = GDALGetOverviewCount(image->bands[0]);
+    const int levels = gdal.GDALGetOverviewCount(image->bands[0]);
     for (int i = 0; i < levels; i++) {
-        GDALRasterBandH overview = GDALGetOverview(image->bands[0], i);
+        GDALRasterBandH overview = gdal.GDALGetOverview(image->bands[0], i);
         if (!overview)
             continue;
-        const int width = GDALGetRasterBandXSize(overview);
-        const int height = GDALGetRasterBandYSize(overview);
+        const int width = gdal.GDALGetRasterBandXSize(overview);
+        const int height = gdal.GDALGetRasterBandYSize(overview);
         if (width < 1 || height < 1 || (uint32_t)(width > height ? width : height) < px ||
             (uint32_t)width >= source->level.width || !level_is_whole(image, i, width, height))
             continue;
@@ -78,9 +78,9 @@ void gdal_set_level(akin_source *source, uint32_t px)
 static bool read_band(GDALRasterBandH band, struct akin_window w, GDALDataType type, void *to,
                       size_t step)
 {
-    return band && GDALRasterIOEx(band, GF_Read, (int)w.x, (int)w.y, (int)w.width, (int)w.height,
-                                  to, (int)w.width, (int)w.height, type, (GSpacing)step,
-                                  (GSpacing)step * w.width, NULL) == CE_None;
+    return band && gdal.GDALRasterIOEx(band, GF_Read, (int)w.x, (int)w.y, (int)w.width,
+                                       (int)w.height, to, (int)w.width, (int)w.height, type,
+                                       (GSpacing)step, (GSpacing)step * w.width, NULL) == CE_None;
 }
 
 /* The file's own bands of these indices, interleaved. At full resolution in one call, so that a block
@@ -94,10 +94,10 @@ static bool read_samples(const akin_source *source, struct akin_window w, const 
         int numbers[AKIN_BANDS_MAX];
         for (uint32_t b = 0; b < count; b++)
             numbers[b] = image->numbers[bands[b]];
-        return GDALDatasetRasterIOEx(image->dataset, GF_Read, (int)w.x, (int)w.y, (int)w.width,
-                                     (int)w.height, to, (int)w.width, (int)w.height,
-                                     gdal_type(dtype), (int)count, numbers, (GSpacing)step,
-                                     (GSpacing)step * w.width, (GSpacing)size, NULL) == CE_None;
+        return gdal.GDALDatasetRasterIOEx(
+                   image->dataset, GF_Read, (int)w.x, (int)w.y, (int)w.width, (int)w.height, to,
+                   (int)w.width, (int)w.height, gdal_type(dtype), (int)count, numbers,
+                   (GSpacing)step, (GSpacing)step * w.width, (GSpacing)size, NULL) == CE_None;
     }
     for (uint32_t b = 0; b < count; b++)
         if (!read_band(at_level(source, image->bands[bands[b]]), w, gdal_type(dtype),
@@ -159,7 +159,7 @@ static akin_status read_mask(const akin_source *source, struct akin_window w, co
     bool dataset_done = false;
     for (uint32_t b = 0; b < count && status == AKIN_OK && *read; b++) {
         GDALRasterBandH band = image->bands[bands[b]];
-        const bool shared = GDALGetMaskFlags(band) & GMF_PER_DATASET;
+        const bool shared = gdal.GDALGetMaskFlags(band) & GMF_PER_DATASET;
         if (!gdal_has_mask(band) || (shared && dataset_done))
             continue;
         dataset_done |= shared;
@@ -169,7 +169,7 @@ static akin_status read_mask(const akin_source *source, struct akin_window w, co
         if (status != AKIN_OK)
             break;
         GDALRasterBandH level = at_level(source, band);
-        *read = level && read_band(GDALGetMaskBand(level), w, GDT_Byte, scratch, 1);
+        *read = level && read_band(gdal.GDALGetMaskBand(level), w, GDT_Byte, scratch, 1);
         if (*read)
             merge_mask(out, scratch);
     }

@@ -5,21 +5,48 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <dlfcn.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include <cpl_conv.h>
-#include <cpl_error.h>
-#include <cpl_string.h>
-#include <gdal.h>
-
+#include "gdal_api.h"
 #include "source_private.h"
 
-static pthread_once_t set_up = PTHREAD_ONCE_INIT;
+struct gdal_api gdal;
 
-static void set_up_once(void)
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool loaded; /* written by load_once only */
+static char why_not[256];
+static atomic_ullong cache_max; /* asked for before there is a GDAL; 0 = leave */
+
+/* Pointers to functions and to objects are the same size where there is dlsym (POSIX); ISO C wants it said by memcpy. */
+static bool find_functions(void *library)
+{
+#define X(name)                                                                                    \
+    do {                                                                                           \
+        void *address = dlsym(library, #name);                                                     \
+        if (!address) {                                                                            \
+            snprintf(why_not, sizeof why_not, "%s lacks %s", GDAL_SONAME, #name);                  \
+            return false;                                                                          \
+        }                                                                                          \
+        memcpy(&gdal.name, &address, sizeof address);                                              \
+    } while (0);
+    GDAL_FUNCTIONS(X)
+#undef X
+    return true;
+}
+
+static void limit_cache(void)
+{
+    const unsigned long long cache = atomic_load(&cache_max);
+    if (cache)
+        gdal.GDALSetCacheMax64(cache > INT64_MAX ? INT64_MAX : (GIntBig)cache);
+}
+
+static void settle(void)
 {
     static const char *const settings[][2] = {
         /* No statistics or histograms in .aux.xml files beside the user's images; where such a file is
@@ -37,23 +64,50 @@ static void set_up_once(void)
         {"GDAL_HTTP_TIMEOUT", "120"},
         {"GDAL_HTTP_MAX_RETRY", "3"},
     };
-    CPLSetErrorHandler(CPLQuietErrorHandler);
+    gdal.CPLSetErrorHandler(gdal.CPLQuietErrorHandler);
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        CPLSetConfigOption(settings[i][0], settings[i][1]);
-    GDALAllRegister();
+        gdal.CPLSetConfigOption(settings[i][0], settings[i][1]);
+    gdal.GDALAllRegister();
+    limit_cache();
+}
+
+static void load_once(void)
+{
+    void *library = dlopen(GDAL_SONAME, RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+        snprintf(why_not, sizeof why_not, "%s", dlerror());
+        return;
+    }
+    if (find_functions(library)) {
+        settle();
+        atomic_store(&loaded, true);
+    }
+}
+
+akin_status gdal_load(akin_error *err)
+{
+    pthread_once(&once, load_once);
+    return atomic_load(&loaded)
+               ? AKIN_OK
+               : akin_error_set(err, AKIN_ERR_UNSUPPORTED,
+                                "GDAL cannot be loaded (%s): install its library (Debian 12: "
+                                "apt-get install libgdal32)",
+                                why_not);
 }
 
 void akin_source_setup(uint64_t cache_bytes)
 {
-    pthread_once(&set_up, set_up_once);
-    if (cache_bytes)
-        GDALSetCacheMax64(cache_bytes > INT64_MAX ? INT64_MAX : (GIntBig)cache_bytes);
+    if (!cache_bytes)
+        return;
+    atomic_store(&cache_max, cache_bytes);
+    if (atomic_load(&loaded))
+        limit_cache();
 }
 
 static void CPL_STDCALL hear(CPLErr level, CPLErrorNum number, const char *text)
 {
     (void)number;
-    struct gdal_talk *talk = CPLGetErrorHandlerUserData();
+    struct gdal_talk *talk = gdal.CPLGetErrorHandlerUserData();
     if (strstr(text, "Premature end of JPEG") || strstr(text, "premature end of data segment"))
         talk->damaged = true;
     if (level >= CE_Failure && !talk->text[0])
@@ -64,14 +118,13 @@ static void CPL_STDCALL hear(CPLErr level, CPLErrorNum number, const char *text)
 
 void gdal_listen(struct gdal_talk *talk)
 {
-    akin_source_setup(0);
     *talk = (struct gdal_talk){0};
-    CPLPushErrorHandlerEx(hear, talk);
+    gdal.CPLPushErrorHandlerEx(hear, talk);
 }
 
 void gdal_hush(void)
 {
-    CPLPopErrorHandler();
+    gdal.CPLPopErrorHandler();
 }
 
 const char *gdal_reason(const struct gdal_talk *talk)
@@ -94,29 +147,25 @@ static bool is_noise(const char *extension)
     return false;
 }
 
-/* Names that archives use and GDAL's table lacks. */
-static bool is_alias(const char *extension)
+/* The commonest, for which GDAL need not be loaded to be asked, and names that archives use and its table lacks. */
+static bool is_common(const char *extension)
 {
-    static const char *const alias[] = {"jpeg", "jpe", "jfif", "nc4",  "cdf", "he5", "he4",
-                                        "hdf4", "h4",  "fit",  "fts",  "jpf", "jpx", "j2c",
-                                        "jpc",  "pbm", "heif", "grb1", "grib"};
-    for (size_t i = 0; i < sizeof alias / sizeof *alias; i++)
-        if (strcmp(extension, alias[i]) == 0)
+    static const char *const common[] = {"jpg", "png", "tif",  "tiff", "webp", "gif",  "bmp",
+                                         "jp2", "vrt", "jpeg", "jpe",  "jfif", "nc4",  "cdf",
+                                         "he5", "he4", "hdf4", "h4",   "fit",  "fts",  "jpf",
+                                         "jpx", "j2c", "jpc",  "pbm",  "heif", "grb1", "grib"};
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+        if (strcmp(extension, common[i]) == 0)
             return true;
     return false;
 }
 
-bool gdal_knows_extension(const char *extension)
+static bool some_driver_claims(const char *extension)
 {
-    if (!extension[0] || strchr(extension, ' ') || is_noise(extension))
-        return false;
-    if (is_alias(extension))
-        return true;
-    akin_source_setup(0);
-    for (int d = 0; d < GDALGetDriverCount(); d++) {
-        GDALDriverH driver = GDALGetDriver(d);
-        const char *raster = GDALGetMetadataItem(driver, GDAL_DCAP_RASTER, NULL);
-        const char *known = GDALGetMetadataItem(driver, GDAL_DMD_EXTENSIONS, NULL);
+    for (int d = 0; d < gdal.GDALGetDriverCount(); d++) {
+        GDALDriverH driver = gdal.GDALGetDriver(d);
+        const char *raster = gdal.GDALGetMetadataItem(driver, GDAL_DCAP_RASTER, NULL);
+        const char *known = gdal.GDALGetMetadataItem(driver, GDAL_DMD_EXTENSIONS, NULL);
         if (!raster || !known)
             continue;
         const size_t length = strlen(extension);
@@ -128,4 +177,18 @@ bool gdal_knows_extension(const char *extension)
         }
     }
     return false;
+}
+
+akin_status gdal_knows_extension(const char *extension, bool *known, akin_error *err)
+{
+    *known = false;
+    if (!extension[0] || strchr(extension, ' ') || is_noise(extension))
+        return AKIN_OK;
+    *known = is_common(extension);
+    if (*known)
+        return AKIN_OK;
+    const akin_status status = gdal_load(err);
+    if (status == AKIN_OK)
+        *known = some_driver_claims(extension);
+    return status;
 }

@@ -8,11 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include <cpl_string.h>
-#include <gdal.h>
-#include <gdal_alg.h>
-#include <ogr_srs_api.h>
-
+#include "gdal_api.h"
 #include "source_private.h"
 
 #define EDGE_POINTS 32 /* a side, for the bbox: curved edges of polar and conic maps */
@@ -30,9 +26,9 @@ void place_free(struct place *place)
     if (!place)
         return;
     if (place->model)
-        GDALDestroyTransformer(place->model);
+        gdal.GDALDestroyTransformer(place->model);
     if (place->to_lonlat)
-        OCTDestroyCoordinateTransformation(place->to_lonlat);
+        gdal.OCTDestroyCoordinateTransformation(place->to_lonlat);
     akin_free(place);
 }
 
@@ -42,8 +38,8 @@ void place_free(struct place *place)
 static bool is_on_earth(OGRSpatialReferenceH crs)
 {
     OGRErr failed = OGRERR_NONE;
-    const double axis_m = OSRGetSemiMajor(crs, &failed);
-    return !OSRIsLocal(crs) && failed == OGRERR_NONE && axis_m > 6.34e6 && axis_m < 6.41e6;
+    const double axis_m = gdal.OSRGetSemiMajor(crs, &failed);
+    return !gdal.OSRIsLocal(crs) && failed == OGRERR_NONE && axis_m > 6.34e6 && axis_m < 6.41e6;
 }
 
 /* False where the reference system does not lead to a place on Earth. Borrows `crs`. */
@@ -51,18 +47,18 @@ static bool set_crs(struct place *place, OGRSpatialReferenceH crs)
 {
     if (!crs || !is_on_earth(crs))
         return false;
-    OGRSpatialReferenceH from = OSRClone(crs), lonlat = OSRNewSpatialReference(NULL);
-    bool good = from && lonlat && OSRImportFromEPSG(lonlat, 4326) == OGRERR_NONE;
+    OGRSpatialReferenceH from = gdal.OSRClone(crs), lonlat = gdal.OSRNewSpatialReference(NULL);
+    bool good = from && lonlat && gdal.OSRImportFromEPSG(lonlat, 4326) == OGRERR_NONE;
     if (good) {
-        OSRSetAxisMappingStrategy(from, OAMS_TRADITIONAL_GIS_ORDER);
-        OSRSetAxisMappingStrategy(lonlat, OAMS_TRADITIONAL_GIS_ORDER);
-        if (!OSRIsSame(from, lonlat)) {
-            place->to_lonlat = OCTNewCoordinateTransformation(from, lonlat);
+        gdal.OSRSetAxisMappingStrategy(from, OAMS_TRADITIONAL_GIS_ORDER);
+        gdal.OSRSetAxisMappingStrategy(lonlat, OAMS_TRADITIONAL_GIS_ORDER);
+        if (!gdal.OSRIsSame(from, lonlat)) {
+            place->to_lonlat = gdal.OCTNewCoordinateTransformation(from, lonlat);
             good = place->to_lonlat != NULL;
         }
     }
-    OSRDestroySpatialReference(from);
-    OSRDestroySpatialReference(lonlat);
+    gdal.OSRDestroySpatialReference(from);
+    gdal.OSRDestroySpatialReference(lonlat);
     return good;
 }
 
@@ -71,12 +67,12 @@ static akin_status set_named_crs(struct place *place, const char *name, akin_err
 {
     if (!name || EQUAL(name, "EPSG:4326"))
         return AKIN_OK;
-    OGRSpatialReferenceH crs = OSRNewSpatialReference(NULL);
+    OGRSpatialReferenceH crs = gdal.OSRNewSpatialReference(NULL);
     /* No addresses and no files: a reference system by name, code or text. */
     const bool known = crs && strncmp(name, "http", 4) != 0 && strchr(name, '/') == NULL &&
-                       OSRSetFromUserInput(crs, name) == OGRERR_NONE;
+                       gdal.OSRSetFromUserInput(crs, name) == OGRERR_NONE;
     const bool good = known && set_crs(place, crs);
-    OSRDestroySpatialReference(crs);
+    gdal.OSRDestroySpatialReference(crs);
     return good ? AKIN_OK
                 : akin_error_set(err, AKIN_ERR_INVALID,
                                  known ? "the reference system '%s' does not lead to longitude and "
@@ -102,7 +98,7 @@ static bool is_useful(const double t[6])
 /* World files are text beside the image: .wld, or the extension with a w (.jgw, .tfw, .tifw). */
 static bool has_world_file(GDALDatasetH dataset)
 {
-    char **files = GDALGetFileList(dataset);
+    char **files = gdal.GDALGetFileList(dataset);
     bool found = false;
     for (char **file = files; file && *file && !found; file++) {
         const char *dot = strrchr(*file, '.');
@@ -111,7 +107,7 @@ static bool has_world_file(GDALDatasetH dataset)
             dot && (EQUAL(dot, ".wld") || (length >= 4 && length <= 6 &&
                                            (dot[length - 1] | 32) == 'w' && !EQUAL(dot, ".raw")));
     }
-    CSLDestroy(files);
+    gdal.CSLDestroy(files);
     return found;
 }
 
@@ -132,18 +128,19 @@ static akin_status try_affine(struct place *place, GDALDatasetH dataset,
                               const struct akin_source_options *options, bool *found,
                               akin_error *err)
 {
-    *found = GDALGetGeoTransform(dataset, place->affine) == CE_None && is_useful(place->affine);
+    *found =
+        gdal.GDALGetGeoTransform(dataset, place->affine) == CE_None && is_useful(place->affine);
     if (!*found)
         return AKIN_OK;
-    OGRSpatialReferenceH crs = GDALGetSpatialRef(dataset);
+    OGRSpatialReferenceH crs = gdal.GDALGetSpatialRef(dataset);
     if (crs) {
         *found = set_crs(place, crs);
         return AKIN_OK;
     }
     if (options->crs)
         return set_named_crs(place, options->crs, err);
-    *found = has_world_file(dataset) &&
-             fits_lonlat(place->affine, GDALGetRasterXSize(dataset), GDALGetRasterYSize(dataset));
+    *found = has_world_file(dataset) && fits_lonlat(place->affine, gdal.GDALGetRasterXSize(dataset),
+                                                    gdal.GDALGetRasterYSize(dataset));
     return AKIN_OK;
 }
 
@@ -163,28 +160,28 @@ static void unwrap_gcps(GDAL_GCP *gcps, int count)
 
 static bool try_gcps(struct place *place, GDALDatasetH dataset)
 {
-    const int count = GDALGetGCPCount(dataset);
-    OGRSpatialReferenceH crs = GDALGetGCPSpatialRef(dataset);
+    const int count = gdal.GDALGetGCPCount(dataset);
+    OGRSpatialReferenceH crs = gdal.GDALGetGCPSpatialRef(dataset);
     if (count < 3 || !crs || !set_crs(place, crs))
         return false;
-    GDAL_GCP *gcps = GDALDuplicateGCPs(count, GDALGetGCPs(dataset));
+    GDAL_GCP *gcps = gdal.GDALDuplicateGCPs(count, gdal.GDALGetGCPs(dataset));
     if (!gcps)
         return false;
-    if (OSRIsGeographic(crs))
+    if (gdal.OSRIsGeographic(crs))
         unwrap_gcps(gcps, count);
-    place->model = GDALCreateGCPTransformer(count, gcps, 0, FALSE);
-    GDALDeinitGCPs(count, gcps);
-    VSIFree(gcps);
+    place->model = gdal.GDALCreateGCPTransformer(count, gcps, 0, FALSE);
+    gdal.GDALDeinitGCPs(count, gcps);
+    gdal.VSIFree(gcps);
     return place->model != NULL;
 }
 
 static bool try_rpc(struct place *place, GDALDatasetH dataset)
 {
     GDALRPCInfoV2 rpc;
-    char **metadata = GDALGetMetadata(dataset, "RPC");
-    if (!metadata || !GDALExtractRPCInfoV2(metadata, &rpc))
+    char **metadata = gdal.GDALGetMetadata(dataset, "RPC");
+    if (!metadata || !gdal.GDALExtractRPCInfoV2(metadata, &rpc))
         return false;
-    place->model = GDALCreateRPCTransformerV2(&rpc, FALSE, 0.1, NULL);
+    place->model = gdal.GDALCreateRPCTransformerV2(&rpc, FALSE, 0.1, NULL);
     return place->model != NULL;
 }
 
@@ -224,13 +221,16 @@ akin_status place_from_options(struct place **out, const struct akin_source_opti
         return akin_error_set(err, AKIN_ERR_INVALID,
                               "--bbox %g,%g,%g,%g is not west,south,east,north", box[0], box[1],
                               box[2], box[3]);
+    akin_status status = degrees ? AKIN_OK : gdal_load(err);
+    if (status != AKIN_OK)
+        return status;
     struct place *place = akin_alloc_zero(1, sizeof *place);
     if (!place)
         return akin_error_memory(err, sizeof *place, "a place");
     struct gdal_talk talk;
     if (!degrees)
         gdal_listen(&talk);
-    const akin_status status = set_named_crs(place, options->crs, err);
+    status = set_named_crs(place, options->crs, err);
     if (!degrees)
         gdal_hush();
     if (status != AKIN_OK) {
@@ -272,7 +272,7 @@ static void to_map(const struct place *place, size_t n, double *x, double *y)
     }
     double z[EDGE_POINTS * 4] = {0};
     int worked[EDGE_POINTS * 4] = {0};
-    GDALUseTransformer(place->model, FALSE, (int)n, x, y, z, worked);
+    gdal.GDALUseTransformer(place->model, FALSE, (int)n, x, y, z, worked);
     for (size_t i = 0; i < n; i++)
         if (!worked[i])
             x[i] = y[i] = NAN;
@@ -283,7 +283,7 @@ static void some_lonlat(const struct place *place, size_t n, double *x, double *
     to_map(place, n, x, y);
     if (place->to_lonlat) {
         int worked[EDGE_POINTS * 4] = {0};
-        OCTTransformEx(place->to_lonlat, (int)n, x, y, NULL, worked);
+        gdal.OCTTransformEx(place->to_lonlat, (int)n, x, y, NULL, worked);
         for (size_t i = 0; i < n; i++)
             if (!worked[i])
                 x[i] = y[i] = NAN;

@@ -52,7 +52,7 @@ void gdal_hush(void);
 /* The text, or the last warning, or "no reason given". */
 const char *gdal_reason(const struct gdal_talk *talk);
 /* Whether some raster driver reads files with this extension (lower case, no dot). */
-bool gdal_knows_extension(const char *extension);
+akin_status gdal_knows_extension(const char *extension, bool *known, akin_error *err);
 
 /* ---- gdal_open.c ---- */
 

@@ -11,9 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cpl_string.h>
-#include <gdal.h>
-
+#include "gdal_api.h"
 #include "source_private.h"
 
 static bool is_digits(const char *text, size_t n)
@@ -87,7 +85,7 @@ static const char *const written_keys[] = {"TIFFTAG_DATETIME", "EXIF_DateTime"};
 
 static const char *item(GDALDatasetH dataset, const char *key, const char *domain)
 {
-    return GDALGetMetadataItem(dataset, key, domain);
+    return gdal.GDALGetMetadataItem(dataset, key, domain);
 }
 
 /* "hours since 1900-01-01 00:00:0.0" and a number (CF conventions, section 4.4). */
@@ -121,12 +119,12 @@ static bool time_since(struct akin_interval *out, const char *units, const char 
 /* The time of the first band: one slice of a netCDF cube, one message of a GRIB file. */
 static bool time_of_band(struct akin_interval *out, GDALDatasetH dataset)
 {
-    GDALRasterBandH band = GDALGetRasterBand(dataset, 1);
-    const char *value = GDALGetMetadataItem(band, "NETCDF_DIM_time", NULL);
+    GDALRasterBandH band = gdal.GDALGetRasterBand(dataset, 1);
+    const char *value = gdal.GDALGetMetadataItem(band, "NETCDF_DIM_time", NULL);
     const char *units = item(dataset, "time#units", NULL);
     if (value && units && time_since(out, units, value))
         return true;
-    const char *valid = GDALGetMetadataItem(band, "GRIB_VALID_TIME", NULL);
+    const char *valid = gdal.GDALGetMetadataItem(band, "GRIB_VALID_TIME", NULL);
     return valid && time_since(out, "sec since 1970-01-01", valid + strspn(valid, " "));
 }
 

@@ -26,7 +26,7 @@ static inline double pattern(int x, int y, int band)
 
 static inline GDALDatasetH make_memory(int width, int height, int bands, GDALDataType type)
 {
-    akin_source_setup(0);
+    GDALAllRegister();
     GDALDatasetH dataset =
         GDALCreate(GDALGetDriverByName("MEM"), "", width, height, bands, type, NULL);
     for (int b = 0; b < bands; b++)

@@ -209,7 +209,7 @@ TEST(a_block_too_large_to_decode_is_refused)
     akin_source *source;
     akin_error err = {0};
     in_folder(path, check_folder(), "block.tif");
-    akin_source_setup(0);
+    GDALAllRegister();
     GDALDatasetH dataset = GDALCreate(GDALGetDriverByName("GTiff"), path, 40000, 40000, 1, GDT_Byte,
                                       (char **)(uintptr_t)options);
     REQUIRE(dataset);
