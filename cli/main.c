@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,23 +27,35 @@ static void print_help(FILE *file)
     fprintf(file, "\nakin COMMAND --help tells all about one; akin --version, the version.\n");
 }
 
+/* An answer that did not get out is a failure: what printf could not write is known only here. */
+static int finish(int exit_status)
+{
+    if ((fflush(stdout) || ferror(stdout)) && exit_status == CLI_OK) {
+        fprintf(stderr, "akin: cannot write to the standard output\n");
+        return CLI_FAILED;
+    }
+    return exit_status;
+}
+
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ,
+           SIG_IGN); /* a file over its limit is then an error of write, told like a full disk */
     if (argc < 2) {
         print_help(stderr);
         return CLI_MISUSE;
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
         print_help(stdout);
-        return CLI_OK;
+        return finish(CLI_OK);
     }
     if (!strcmp(argv[1], "--version")) {
         printf("akin %s (%s)\n", AKIN_VERSION, akin_kernels()->name);
-        return CLI_OK;
+        return finish(CLI_OK);
     }
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (!strcmp(argv[1], commands[i]->name))
-            return commands[i]->run(argc - 2, argv + 2);
+            return finish(commands[i]->run(argc - 2, argv + 2));
     fprintf(stderr, "akin: no such command '%s' (akin --help lists them)\n", argv[1]);
     return CLI_MISUSE;
 }
