@@ -6,7 +6,10 @@
  */
 #include "akin/core/status.h"
 
-#define akin_error_set(err, status, ...) ((void)(err), (status))
-#define akin_error_context(err, status, ...) ((void)(err), (status))
-#define akin_error_errno(err, errno_value, ...) ((void)(err), AKIN_ERR_IO)
-#define akin_error_memory(err, ...) ((void)(err), AKIN_ERR_NO_MEMORY)
+/* Takes the arguments as the true calls do. */
+int analyzer_use(akin_error *err, ...);
+
+#define akin_error_set(err, status, ...) (analyzer_use(err, __VA_ARGS__), (status))
+#define akin_error_context(err, status, ...) (analyzer_use(err, __VA_ARGS__), (status))
+#define akin_error_errno(err, ...) (analyzer_use(err, __VA_ARGS__), AKIN_ERR_IO)
+#define akin_error_memory(err, ...) (analyzer_use(err, __VA_ARGS__), AKIN_ERR_NO_MEMORY)
