@@ -224,7 +224,7 @@ static void format_date(char out[AKIN_INTERVAL_TEXT_MAX], int64_t ms, enum preci
     struct date_time when = calendar_from_ms(ms);
     int length = snprintf(out, AKIN_INTERVAL_TEXT_MAX, "%04lld-%02d-%02d", (long long)when.year,
                           when.month, when.day);
-    out[(size_t)length - cut_from_end[precision]] = '\0';
+    out[(size_t)length - cut_from_end[precision]] = '\0'; /* NOLINT: precision is of a date */
 }
 
 /* The one year, month or day that the interval is. */

@@ -383,7 +383,7 @@ void pipeline_stop(struct pipeline *p)
         pthread_mutex_unlock(&p->mutex);
     }
     for (unsigned i = 0; i < p->thread_count; i++)
-        pthread_join(p->threads[i], NULL);
+        pthread_join(p->threads[i], NULL); /* NOLINT: as many as were started */
     if (p->mutex_made) {
         pthread_cond_destroy(&p->for_workers);
         pthread_cond_destroy(&p->for_taker);

@@ -108,7 +108,7 @@ static void find_cores(struct cells *cells)
 /* Queues the cores near one cell; returns the new length of the queue. */
 static size_t queue_neighbours(struct cells *cells, uint32_t cell, size_t length)
 {
-    uint32_t row = cell / cells->cols, col = cell % cells->cols;
+    uint32_t row = cell / cells->cols, col = cell % cells->cols; /* NOLINT: at least 1 */
     uint32_t row_end = row + REACH + 1 < cells->rows ? row + REACH + 1 : cells->rows;
     uint32_t col_end = col + REACH + 1 < cells->cols ? col + REACH + 1 : cells->cols;
     for (uint32_t r = row > REACH ? row - REACH : 0; r < row_end; r++) {
@@ -125,7 +125,7 @@ static size_t queue_neighbours(struct cells *cells, uint32_t cell, size_t length
 
 static bool touches_edge(const struct cells *cells, uint32_t cell)
 {
-    uint32_t row = cell / cells->cols, col = cell % cells->cols;
+    uint32_t row = cell / cells->cols, col = cell % cells->cols; /* NOLINT: at least 1 */
     return !row || !col || row + 1 == cells->rows || col + 1 == cells->cols;
 }
 
