@@ -113,13 +113,13 @@ $(OUT)/tests/$(1)/test_%: $(OUT)/tests/$(1)/test_%.o $(OUT)/tests/check.o $(fore
 	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(TEST_LIBS)
 endef
 $(foreach s,$(TEST_STAGES),$(eval $(call test_rule,$(s))))
-.PRECIOUS: $(OUT)/tests/%.o
+.SECONDARY: $(TEST_BIN:=.o) $(OUT)/tests/check.o
 tests: $(TEST_BIN)
 
 # Small programs that the scripts of tests/cli call.
 TOOL_BIN := $(patsubst %.c,$(OUT)/%,$(sort $(wildcard tests/tools/*.c)))
 $(OUT)/tests/tools/%: $(OUT)/tests/tools/%.o $(LIBRARY)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo "  LINK $@";)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 test-tools: $(TOOL_BIN)
 
 # Fuzz targets, tests/fuzz/fuzz_X.c with a corpus in tests/fuzz/corpus/X: libFuzzer with MODE=fuzz, a driver that
@@ -128,7 +128,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_BIN := $(patsubst %.c,$(OUT)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_MAIN := $(if $(filter fuzz,$(MODE)),,$(OUT)/tests/fuzz/replay.o)
 $(OUT)/tests/fuzz/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(LIBRARY)
-	$(CC) $(LDFLAGS_ALL) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo "  LINK $@";)$(CC) $(LDFLAGS_ALL) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 fuzz-targets: $(FUZZ_BIN)
 .SECONDARY: $(TOOL_BIN:=.o) $(FUZZ_BIN:=.o) $(OUT)/tests/fuzz/replay.o
 fuzz:
@@ -139,7 +139,7 @@ fuzz:
 BENCH_BIN := $(patsubst %.c,$(OUT)/%,$(sort $(wildcard bench/bench_*.c)))
 $(OUT)/bench/bench_%: $(OUT)/bench/bench_%.o $(LIBRARY)
 	$(if $(V),,@echo "  LINK $@";)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
-.PRECIOUS: $(OUT)/bench/%.o
+.SECONDARY: $(BENCH_BIN:=.o)
 benches: $(BENCH_BIN)
 
 setup:
