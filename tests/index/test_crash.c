@@ -53,16 +53,18 @@ static bool count_scenes(void *user, const struct akin_columns *columns, const f
     return true;
 }
 
-/* After a kill: acknowledged scenes whole, removed ones gone, the one in flight whole or not there. */
-static bool survived(const char *path, uint8_t *state, uint32_t acknowledged, uint32_t *next)
+/* After a kill: acknowledged scenes whole, removed ones gone, the one in flight whole or not there. What was found
+ * counts as acknowledged from then on. */
+static bool survived(const char *path, uint8_t *state, uint32_t *acknowledged_now, uint32_t *next)
 {
+    uint32_t acknowledged = *acknowledged_now;
     static struct scene_rows scenes;
     memset(&scenes, 0, sizeof scenes);
     akin_index *index = rows_open(path, AKIN_OPEN_READ, 60);
     if (!index || akin_index_each(index, count_scenes, &scenes, NULL) != AKIN_OK)
         return false;
     akin_index_close(index);
-    bool good = scenes.last <= acknowledged + 1;
+    bool good = CHECK(scenes.last <= acknowledged + 1);
     for (uint32_t scene = 1; scene <= acknowledged + 1; scene++) {
         uint32_t rows = scenes.rows[scene];
         bool may_be_gone = state[scene] == 2 || scene > acknowledged || scene + 3 >= acknowledged;
@@ -75,7 +77,10 @@ static bool survived(const char *path, uint8_t *state, uint32_t acknowledged, ui
                acknowledged, rows);
         good = false;
     }
-    *next = scenes.last + 1;
+    if (scenes.last > acknowledged)
+        state[scenes.last] = 1;
+    *acknowledged_now = scenes.last > acknowledged ? scenes.last : acknowledged;
+    *next = *acknowledged_now + 1;
     return good;
 }
 
@@ -113,7 +118,7 @@ TEST(kill_at_100_random_moments)
         snprintf(manifest, sizeof manifest, "%s/MANIFEST", path);
         if (access(manifest, F_OK) != 0 && acknowledged == 0)
             continue; /* killed before there was an index: the next writer makes it */
-        if (!CHECK(survived(path, state, acknowledged, &next)) ||
+        if (!CHECK(survived(path, state, &acknowledged, &next)) ||
             !CHECK_EQ(rows_verify(path, true), 0)) {
             printf("# in round %d\n", round);
             break;
