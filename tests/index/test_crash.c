@@ -84,6 +84,13 @@ static bool survived(const char *path, uint8_t *state, uint32_t *acknowledged_no
     return good;
 }
 
+static void acknowledge(uint32_t mark, uint8_t *state, uint32_t *acknowledged)
+{
+    state[mark & 65535u] = mark >> 31 ? 2 : 1;
+    if (!(mark >> 31))
+        *acknowledged = mark;
+}
+
 TEST(kill_at_100_random_moments)
 {
     static uint8_t state[65536]; /* 1 added, 2 removed, as acknowledged */
@@ -103,16 +110,18 @@ TEST(kill_at_100_random_moments)
             writer_child(path, fds[1], next);
         }
         close(fds[1]);
-        struct timespec pause = {0, (long)rows_below(&random, 30000000)};
+        /* After so many words of it and a moment more; every fourth time at any moment from its birth on. */
+        uint32_t words = round % 4 ? rows_below(&random, 16) : 0;
+        struct timespec pause = {0, (long)rows_below(&random, words ? 3000000 : 30000000)};
+        for (uint32_t i = 0; i < words && read(fds[0], &mark, sizeof mark) == sizeof mark; i++)
+            acknowledge(mark, state, &acknowledged);
         nanosleep(&pause, NULL);
         kill(child, SIGKILL);
         int result;
         waitpid(child, &result, 0);
         CHECK(WIFSIGNALED(result));
-        while (read(fds[0], &mark, sizeof mark) == sizeof mark) {
-            state[mark & 65535u] = mark >> 31 ? 2 : 1;
-            acknowledged = mark >> 31 ? acknowledged : mark;
-        }
+        while (read(fds[0], &mark, sizeof mark) == sizeof mark)
+            acknowledge(mark, state, &acknowledged);
         close(fds[0]);
         char manifest[600];
         snprintf(manifest, sizeof manifest, "%s/MANIFEST", path);
