@@ -227,10 +227,11 @@ static akin_status refit(struct embed *embed)
     next_name(name, akin_catalog_dir(embed->catalog));
     if (status == AKIN_OK)
         status = fit_on(embed, &drawing, name);
-    if (status == AKIN_OK)
-        status = akin_model_save(embed->model, akin_catalog_dir(embed->catalog), embed->err);
+    /* Noted first: an encoder that is saved and not noted would be nobody's, and the next refit another one. */
     if (status == AKIN_OK)
         status = akin_catalog_value_set(embed->catalog, VALUE_UNFINISHED, name, embed->err);
+    if (status == AKIN_OK)
+        status = akin_model_save(embed->model, akin_catalog_dir(embed->catalog), embed->err);
     akin_free(drawing.draws);
     return status;
 }
@@ -334,7 +335,7 @@ static akin_status open_new(struct embed *embed)
     if (embed->options->model)
         return akin_model_open(&embed->model, dir, embed->options->model, embed->err);
     status = akin_catalog_value_get(embed->catalog, VALUE_UNFINISHED, &unfinished, embed->err);
-    if (status == AKIN_OK && unfinished[0])
+    if (status == AKIN_OK && akin_model_exists(dir, unfinished))
         status = akin_model_open(&embed->model, dir, unfinished, embed->err);
     else if (status == AKIN_OK || status == AKIN_ERR_NOT_FOUND)
         status = refit(embed);
