@@ -141,6 +141,10 @@ $(OUT)/bench/bench_%: $(OUT)/bench/bench_%.o $(LIBRARY)
 	$(if $(V),,@echo "  LINK $@";)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
 .SECONDARY: $(BENCH_BIN:=.o)
 benches: $(BENCH_BIN)
+bench:
+	@tools/setup build
+	@$(MAKE) --no-print-directory -j$(JOBS) all benches
+	@bench/run $(OUT)/bench $(OUT)/akin
 
 setup:
 	@tools/setup

@@ -234,7 +234,7 @@ static akin_status write_answers(struct request *request, akin_engine *engine,
         status = cli_print(&text, err);
     akin_buffer_clear(&text);
     if (status == AKIN_OK && request->html) {
-        status = akin_answers_html(engine, &request->question, answers, request->dir, &text, err);
+        status = akin_answers_html(engine, &request->question, answers, NULL, &text, err);
         if (status == AKIN_OK)
             status = akin_file_write_atomic(request->html, text.data, text.size, err);
     }
