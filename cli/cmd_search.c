@@ -192,6 +192,18 @@ static akin_status set(struct request *request, int option, const char *value, a
 
 /* ---- answers ---- */
 
+/* A name may hold anything but NUL; a line an answer is one line: control characters become "?"
+ * (--json has them all). */
+static akin_status append_name(struct akin_buffer *out, const char *name, akin_error *err)
+{
+    akin_status status = AKIN_OK;
+    for (const char *at = name; *at && status == AKIN_OK; at++) {
+        bool control = (unsigned char)*at < 0x20 || *at == 0x7f;
+        status = akin_buffer_append(out, control ? "?" : at, 1, err);
+    }
+    return status == AKIN_OK ? akin_buffer_append(out, "\n", 1, err) : status;
+}
+
 static akin_status text_line(akin_engine *engine, const struct akin_answer *answer, size_t rank,
                              struct akin_buffer *out, akin_error *err)
 {
@@ -208,9 +220,10 @@ static akin_status text_line(akin_engine *engine, const struct akin_answer *answ
     }
     akin_tile_key_format(key, answer->key);
     akin_interval_format(time, akin_columns_interval(&answer->columns));
-    return akin_buffer_printf(out, err, "%4zu  %.4f  %s  %-15s  %-12s  %s\n", rank,
-                              (double)answer->score, key, place[0] ? place : "-",
-                              time[0] ? time : "-", scene->uri);
+    status =
+        akin_buffer_printf(out, err, "%4zu  %.4f  %s  %-15s  %-12s  ", rank, (double)answer->score,
+                           key, place[0] ? place : "-", time[0] ? time : "-");
+    return status == AKIN_OK ? append_name(out, scene->uri, err) : status;
 }
 
 static akin_status text_lines(akin_engine *engine, const struct akin_answers *answers,

@@ -136,7 +136,8 @@ int cli_fail(const akin_error *err)
 
 akin_status cli_print(const struct akin_buffer *text, akin_error *err)
 {
-    if (fwrite(text->data, 1, text->size, stdout) != text->size || fflush(stdout))
+    /* An empty buffer has no data. */
+    if ((text->size && fwrite(text->data, 1, text->size, stdout) != text->size) || fflush(stdout))
         return akin_error_set(err, AKIN_ERR_IO, "cannot write to the standard output");
     return AKIN_OK;
 }

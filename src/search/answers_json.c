@@ -1,6 +1,6 @@
 /*
- * Answers for machines: one JSON object a line, keys in the order of DESIGN.md. The parts that GeoJSON has in
- * common are made here, too.
+ * Answers for machines: one JSON object a line, keys in the order of DESIGN.md. The parts that
+ * GeoJSON has in common are made here, too.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -15,7 +15,8 @@ akin_json *answers_json_text(const char *text)
     return text && *text ? akin_json_string(text) : akin_json_null();
 }
 
-/* Dividing by a power of ten gives the double nearest to the decimal, so that the shortest text is short. */
+/* Dividing by a power of ten gives the double nearest to the decimal, so that the shortest text is
+ * short. */
 static akin_json *rounded(double value, double per_unit)
 {
     double whole = round(value * per_unit);
@@ -64,7 +65,6 @@ static akin_json *object_of(const struct akin_answer *answer, size_t rank,
     akin_json_set(object, "datetime",
                   answers_json_datetime(akin_columns_interval(&answer->columns)));
     akin_json_set(object, "label", answers_json_text(scene->label));
-    akin_json_set(object, "scene", akin_json_integer(answer->scene));
     if (answer->collapsed)
         akin_json_set(object, "collapsed", akin_json_integer(answer->collapsed));
     return object;

@@ -1,6 +1,6 @@
 /*
- * Answers as text: JSON lines, GeoJSON, and the contact sheet, with places that are hard to draw and names that would like
- * to be markup.
+ * Answers as text: JSON lines, GeoJSON, and the contact sheet, with places that are hard to draw
+ * and names that would like to be markup.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -78,15 +78,15 @@ TEST(json_is_one_object_a_line_in_the_order_of_the_design)
     CHECK_TEXT(
         asked.text.data,
         "{\"rank\":1,\"tile\":\"0000000100004002\",\"score\":1,\"uri\":\"/images/one.tif\","
-        "\"bbox\":[10.25,-5.5,12.5,-3],\"datetime\":\"2004-01\",\"label\":\"snow\",\"scene\":1}\n"
+        "\"bbox\":[10.25,-5.5,12.5,-3],\"datetime\":\"2004-01\",\"label\":\"snow\"}\n"
         "{\"rank\":2,\"tile\":\"0000000200004002\",\"score\":0.970215,"
         "\"uri\":\"/images/two \\\"quoted\\\".tif\",\"bbox\":[178,10,-179,12],"
-        "\"datetime\":\"2020-09-27T10:30:00Z\",\"label\":null,\"scene\":2}\n"
+        "\"datetime\":\"2020-09-27T10:30:00Z\",\"label\":null}\n"
         "{\"rank\":3,\"tile\":\"0000000300004002\",\"score\":0.894531,\"uri\":\"/images/pole.tif\","
-        "\"bbox\":[-180,60,180,90],\"datetime\":null,\"label\":\"<b>ice\",\"scene\":3}\n"
+        "\"bbox\":[-180,60,180,90],\"datetime\":null,\"label\":\"<b>ice\"}\n"
         "{\"rank\":4,\"tile\":\"0000000400004002\",\"score\":0.799805,"
         "\"uri\":\"/a/<script>alert(1)</script>\\\"'&\\n\xef\xbf\xbd\xe2\x80\xae.tif\","
-        "\"bbox\":null,\"datetime\":null,\"label\":null,\"scene\":4}\n");
+        "\"bbox\":null,\"datetime\":null,\"label\":null}\n");
     asked_fini(&asked);
 }
 
