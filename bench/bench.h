@@ -34,7 +34,8 @@ static inline double bench_median(double *values, size_t n)
     return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-/* Runs a command without a shell, its output thrown away; wall seconds, or -1 where it failed. *peak_bytes may be NULL. */
+/* Runs a command without a shell, its output thrown away; wall seconds, or -1 where it failed.
+ * *peak_bytes may be NULL. */
 static inline double bench_command(char *const *argv, double *peak_bytes)
 {
     struct rusage usage;

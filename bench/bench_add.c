@@ -1,6 +1,7 @@
 /*
- * `akin add` of a folder of small JPEGs beside its two parts alone, on the same threads and in the same run: decoding
- * them (libjpeg-turbo) and encoding their tiles. Rounds alternate; medians are quoted.
+ * `akin add` of a folder of small JPEGs beside its two parts alone, on the same threads and in the
+ * same run: decoding them (libjpeg-turbo) and encoding their tiles. Rounds alternate; medians are
+ * quoted.
  *
  *     bench_add AKIN FOLDER [ROUNDS]     default 5
  *

@@ -1,7 +1,8 @@
 /*
- * What opening and reading whole small pictures costs through GDAL, by the codec's library alone, and
- * through akin: why src/source/picture.c takes JPEG past GDAL and leaves PNG to it. The ways run in turn
- * over the same files, which are in memory after the first run; the median of the processor time counts.
+ * What opening and reading whole small pictures costs through GDAL, by the codec's library alone,
+ * and through akin: why src/source/picture.c takes JPEG past GDAL and leaves PNG to it. The ways
+ * run in turn over the same files, which are in memory after the first run; the median of the
+ * processor time counts.
  *
  *     bench_decode FOLDER [RUNS]
  *

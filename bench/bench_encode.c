@@ -1,6 +1,6 @@
 /*
- * The instant encoder's speed and worth: seconds to fit, tiles a CPU-second, and, for a folder of labelled
- * pictures, precision@1 and mAP leave-one-out. The figures of docs/MODEL.md.
+ * The instant encoder's speed and worth: seconds to fit, tiles a CPU-second, and, for a folder of
+ * labelled pictures, precision@1 and mAP leave-one-out. The figures of docs/MODEL.md.
  *
  *     bench_encode FOLDER [FILTERS [RCF_DIM [HISTOGRAM_DIM [POWER [SEED]]]]]
  *

@@ -1,7 +1,7 @@
 /*
- * Exact search against the wall there is, reading memory: an index of N x 256 f16 rows in segments, searched for the
- * best 10, and the same number of bytes summed from plain memory by the same threads. Runs alternate; each
- * figure is a median.
+ * Exact search against the wall there is, reading memory: an index of N x 256 f16 rows in segments,
+ * searched for the best 10, and the same number of bytes summed from plain memory by the same
+ * threads. Runs alternate; each figure is a median.
  *
  *     bench_scan [ROWS] [THREADS] [ROUNDS]     default 1000000, all CPUs, 15
  *
@@ -37,7 +37,8 @@ static void random_vector(float *out, uint64_t stream)
     akin_normalize(out, DIM);
 }
 
-/* Rows on a grid over the globe, one time of 1000 each, so that boxes and times select known shares. */
+/* Rows on a grid over the globe, one time of 1000 each, so that boxes and times select known
+ * shares. */
 static struct akin_columns columns_of(uint64_t row)
 {
     struct akin_columns columns = {.key = (row / 4096 + 1) << 32 | row % 4096};

@@ -1,6 +1,6 @@
 /*
- * `akin status` on a collection of a million tiles: a real one, of 5,000 scenes with 200 rows each, made through the
- * catalogue and the index; then the program itself is timed, start to end.
+ * `akin status` on a collection of a million tiles: a real one, of 5,000 scenes with 200 rows each,
+ * made through the catalogue and the index; then the program itself is timed, start to end.
  *
  *     bench_status AKIN [RUNS]     default 21
  *

@@ -1,7 +1,7 @@
 /*
  * How fast the kernels run: every tier that runs here, one thread, beside the two walls there are:
- * reading memory and the FMA units. Each figure is the median of runs that alternate among tiers, so
- * that a busy machine is busy for all of them.
+ * reading memory and the FMA units. Each figure is the median of runs that alternate among tiers,
+ * so that a busy machine is busy for all of them.
  *
  *     bench_vec [ROUNDS]     default 9
  *
@@ -94,7 +94,8 @@ static void run_gemm(const struct akin_kernels *k)
     k->gemm(data.c, n, data.a, n, data.b, n, n, n, n);
 }
 
-/* One tile of the instant encoder: 64 pixels, 3 bands, 256 filters of 5 x 5, stride 2; ten times. */
+/* One tile of the instant encoder: 64 pixels, 3 bands, 256 filters of 5 x 5, stride 2; ten
+ * times. */
 static void run_conv(const struct akin_kernels *k)
 {
     float positive[TILE_FILTERS] = {0}, negative[TILE_FILTERS] = {0};

@@ -1,6 +1,6 @@
 /*
- * What the commands share: options declared once as data, which both parse the command line and print the help;
- * progress on a terminal; a stop by Ctrl-C.
+ * What the commands share: options declared once as data, which both parse the command line and
+ * print the help; progress on a terminal; a stop by Ctrl-C.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -36,7 +36,8 @@ struct cli_command {
 extern const struct cli_command cmd_init, cmd_add, cmd_search, cmd_eval, cmd_status, cmd_verify,
     cmd_embed;
 
-/* Walks the arguments behind the command's name. --name value, --name=value, -k value, -kvalue; "--" ends the options. */
+/* Walks the arguments behind the command's name. --name value, --name=value, -k value, -kvalue;
+ * "--" ends the options. */
 struct cli_parser {
     const struct cli_command *command;
     int argc, at;
@@ -46,8 +47,8 @@ struct cli_parser {
 void cli_parser_init(struct cli_parser *parser, const struct cli_command *command, int argc,
                      char **argv);
 enum { CLI_WORD = -1, CLI_END = -2, CLI_BAD = -3, CLI_HELP = -4 };
-/* The index of the next option with *value (NULL for a flag), CLI_WORD with the word in *value, CLI_END; CLI_BAD after
- * having said what is wrong, CLI_HELP after having printed the help. */
+/* The index of the next option with *value (NULL for a flag), CLI_WORD with the word in *value,
+ * CLI_END; CLI_BAD after having said what is wrong, CLI_HELP after having printed the help. */
 int cli_next(struct cli_parser *parser, const char **value);
 /* The exit status that goes with CLI_BAD or CLI_HELP. */
 int cli_exit(int next);

@@ -1,8 +1,8 @@
 /*
  * Messages and the progress bar, on stderr; results have stdout to themselves.
  *
- * The bar appears after a second, only on a terminal; elsewhere (a log, CI) a line every ten seconds says the same.
- * The first Ctrl-C asks for a stop, the second one ends the program.
+ * The bar appears after a second, only on a terminal; elsewhere (a log, CI) a line every ten
+ * seconds says the same. The first Ctrl-C asks for a stop, the second one ends the program.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

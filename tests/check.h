@@ -1,12 +1,12 @@
 /*
- * The tests' own small harness: a test program is a list of named cases; each prints one line, "ok NAME",
- * "not ok NAME" or "skip NAME: why", and tools/run-tests adds the lines up.
+ * The tests' own small harness: a test program is a list of named cases; each prints one line, "ok
+ * NAME", "not ok NAME" or "skip NAME: why", and tools/run-tests adds the lines up.
  *
  *     TEST(crc32c_of_the_rfc_vectors) { CHECK_EQ(akin_crc32c(0, zeros, 32), 0x8a9136aau); }
  *     int main(int argc, char **argv) { return check_main(argc, argv); }
  *
- * A failed CHECK says where and what, and the case goes on; REQUIRE leaves the case. With arguments only
- * the cases whose names contain one of them are run.
+ * A failed CHECK says where and what, and the case goes on; REQUIRE leaves the case. With arguments
+ * only the cases whose names contain one of them are run.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -29,7 +29,8 @@ bool check_contains(const char *text, const char *part, const char *file, int li
 /* Ends the case as skipped; return after it. */
 void check_skip(const char *why);
 
-/* A fresh folder for this case, removed when the case has passed. Borrowed, valid until the next. */
+/* A fresh folder for this case, removed when the case has passed. Borrowed, valid until the
+ * next. */
 const char *check_folder(void);
 /* "shared/data" beside the checkout, or NULL where it is absent: skip then, by name. */
 const char *check_shared_data(void);

@@ -1,6 +1,7 @@
 /*
- * Put before every file by make lint's clang-tidy: says what the analyzer cannot see, that a call which reports an error
- * gives back the status that it was given. Without it every failing path seems to go on as if it had worked.
+ * Put before every file by make lint's clang-tidy: says what the analyzer cannot see, that a call
+ * which reports an error gives back the status that it was given. Without it every failing path
+ * seems to go on as if it had worked.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

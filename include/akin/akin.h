@@ -1,6 +1,6 @@
 /*
- * akin: finds what looks alike in image collections too large for anyone to label. This header includes every
- * stage's, in the order in which data goes through them.
+ * akin: finds what looks alike in image collections too large for anyone to label. This header
+ * includes every stage's, in the order in which data goes through them.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

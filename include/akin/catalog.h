@@ -34,21 +34,22 @@ enum akin_open { AKIN_OPEN_READ, AKIN_OPEN_WRITE };
 
 /* Sample types as tiles hold them; every other type of the world is turned into one of these. */
 enum akin_dtype { AKIN_U8, AKIN_U16, AKIN_I16, AKIN_F32, AKIN_DTYPE_COUNT };
-size_t akin_dtype_size(enum akin_dtype dtype);       /* bytes */
-const char *akin_dtype_name(enum akin_dtype dtype);  /* "u8", ... */
+size_t akin_dtype_size(enum akin_dtype dtype);      /* bytes */
+const char *akin_dtype_name(enum akin_dtype dtype); /* "u8", ... */
 
 /* Fixed when the collection is made; bands may be left to the first scene. */
 struct akin_settings {
-    uint32_t tile_px;   /* 16..4096; default 256. Side of a tile in scene pixels */
-    bool tile_always;   /* false: an image without a georeference is one tile, the whole picture */
-    double overlap;     /* 0..0.9 of a tile's side; default 0.5 */
-    uint32_t input_px;  /* 16..512; default 64. Side of what the encoder sees */
-    uint32_t bands;     /* 1..AKIN_BANDS_MAX; 0 = as many as most images of the first add have */
-    double nodata_max;  /* 0..1; default 0.25: tiles with a larger share of missing pixels are skipped */
-    bool chips;         /* default true: keep the tiles' pixels */
-    bool black_is_gap;  /* default true: black areas of georeferenced 8-bit scenes that declare no no-data
-                           are missing pixels (swath gaps, polar night) */
-    uint64_t seed;      /* default 1: of everything random in this collection */
+    uint32_t tile_px;  /* 16..4096; default 256. Side of a tile in scene pixels */
+    bool tile_always;  /* false: an image without a georeference is one tile, the whole picture */
+    double overlap;    /* 0..0.9 of a tile's side; default 0.5 */
+    uint32_t input_px; /* 16..512; default 64. Side of what the encoder sees */
+    uint32_t bands;    /* 1..AKIN_BANDS_MAX; 0 = as many as most images of the first add have */
+    double nodata_max; /* 0..1; default 0.25: tiles with a larger share of missing pixels are
+                          skipped */
+    bool chips;        /* default true: keep the tiles' pixels */
+    bool black_is_gap; /* default true: black areas of georeferenced 8-bit scenes that declare no
+                          no-data are missing pixels (swath gaps, polar night) */
+    uint64_t seed;     /* default 1: of everything random in this collection */
 };
 void akin_settings_default(struct akin_settings *out);
 /* AKIN_ERR_INVALID names the setting and its range. */
@@ -57,19 +58,19 @@ akin_status akin_settings_check(const struct akin_settings *settings, akin_error
 typedef struct akin_catalog akin_catalog;
 
 /* Makes DIR (its parent must exist; an empty folder is fine) with a catalogue and the folders
- * chips, models, index. AKIN_ERR_EXISTS where a collection or anything else is there already. Whole or
- * not at all. NULL settings are the defaults. */
+ * chips, models, index. AKIN_ERR_EXISTS where a collection or anything else is there already. Whole
+ * or not at all. NULL settings are the defaults. */
 akin_status akin_catalog_create(const char *dir, const struct akin_settings *settings,
                                 akin_error *err);
-/* AKIN_ERR_NOT_FOUND where DIR is no collection (says how to make one), AKIN_ERR_VERSION where a newer
- * akin made it, AKIN_ERR_BUSY where another writer has it, AKIN_ERR_CORRUPT where it is no database.
- * A writer migrates an older schema; a reader of an older schema gets AKIN_ERR_VERSION with the
- * command that migrates. */
+/* AKIN_ERR_NOT_FOUND where DIR is no collection (says how to make one), AKIN_ERR_VERSION where a
+ * newer akin made it, AKIN_ERR_BUSY where another writer has it, AKIN_ERR_CORRUPT where it is no
+ * database. A writer migrates an older schema; a reader of an older schema gets AKIN_ERR_VERSION
+ * with the command that migrates. */
 akin_status akin_catalog_open(akin_catalog **out, const char *dir, enum akin_open mode,
                               akin_error *err);
 void akin_catalog_close(akin_catalog *catalog);
 
-const char *akin_catalog_dir(const akin_catalog *catalog);                    /* borrowed */
+const char *akin_catalog_dir(const akin_catalog *catalog);                      /* borrowed */
 const struct akin_settings *akin_catalog_settings(const akin_catalog *catalog); /* borrowed */
 /* Sets `bands` where it was 0. AKIN_ERR_INVALID where it is set otherwise. */
 akin_status akin_catalog_fix_bands(akin_catalog *catalog, uint32_t bands, akin_error *err);
@@ -99,29 +100,31 @@ enum akin_scene_state {
 };
 const char *akin_scene_state_name(enum akin_scene_state state);
 
-/* One image. The texts of a scene that was read are freed by akin_scene_fini; those given to add and
- * update are borrowed for the call. */
+/* One image. The texts of a scene that was read are freed by akin_scene_fini; those given to add
+ * and update are borrowed for the call. */
 struct akin_scene {
-    uint32_t id;                 /* 1.. ; never used again */
-    char *uri;                   /* absolute path or address; unique among scenes that are live */
-    char *label;                 /* the name of the folder it was found in, below SOURCE; or NULL */
+    uint32_t id; /* 1.. ; never used again */
+    char *uri;   /* absolute path or address; unique among scenes that are live */
+    char *label; /* the name of the folder it was found in, below SOURCE; or NULL */
     enum akin_scene_state state;
-    uint64_t size_bytes;         /* of the file when it was found, 0 unknown */
+    uint64_t size_bytes; /* of the file when it was found, 0 unknown */
     int64_t mtime_ns;
-    uint32_t width, height;      /* pixels, 0 until opened */
-    uint32_t bands;              /* of the file */
+    uint32_t width, height; /* pixels, 0 until opened */
+    uint32_t bands;         /* of the file */
     enum akin_dtype dtype;
     struct akin_interval time;
     struct akin_bbox bbox;
-    double given_bbox[4];        /* --bbox, all NaN where not given: used again on a retry */
-    char *given_crs;             /* --crs, or NULL */
-    uint32_t order_stride;       /* in which order its strips of tiles are taken (see ingest), 1 = plain */
-    uint64_t tiles_total;        /* in its grid */
-    uint64_t tiles_done;         /* taken so far, skipped ones among them: where a resume goes on */
-    uint64_t tiles_kept;         /* embedded so far */
-    uint64_t tiles_skipped;      /* too much no-data */
-    uint32_t replaces;           /* the id of the scene that this one takes the place of (its own: of what its file was before), or 0 */
-    char *failure;               /* why, or NULL */
+    double given_bbox[4]; /* --bbox, all NaN where not given: used again on a retry */
+    char *given_crs;      /* --crs, or NULL */
+    uint32_t
+        order_stride;     /* in which order its strips of tiles are taken (see ingest), 1 = plain */
+    uint64_t tiles_total; /* in its grid */
+    uint64_t tiles_done;  /* taken so far, skipped ones among them: where a resume goes on */
+    uint64_t tiles_kept;  /* embedded so far */
+    uint64_t tiles_skipped; /* too much no-data */
+    uint32_t replaces; /* the id of the scene that this one takes the place of (its own: of what its
+                          file was before), or 0 */
+    char *failure;     /* why, or NULL */
     uint32_t attempts;
 };
 void akin_scene_init(struct akin_scene *scene); /* all unknown */
@@ -155,7 +158,7 @@ akin_status akin_catalog_count(akin_catalog *catalog, struct akin_catalog_counts
 /* ---- chip packs: which file has which keys ---- */
 
 struct akin_pack_entry {
-    uint64_t id;             /* DIR/chips/<id as 16 hex digits>.pack */
+    uint64_t id; /* DIR/chips/<id as 16 hex digits>.pack */
     uint64_t first_key, last_key;
     uint64_t tiles, bytes;
 };
@@ -173,8 +176,10 @@ akin_status akin_catalog_packs(akin_catalog *catalog, akin_pack_fn *fn, void *us
 
 /* ---- values under a name: per-type scaling, the default model ---- */
 
-#define AKIN_VALUE_MODEL "model.default"       /* the encoder that search uses */
-#define AKIN_VALUE_SCALING_PREFIX "scaling."   /* + akin_dtype_name: akin_scaling_text of that type */
+#define AKIN_VALUE_MODEL "model.default" /* the encoder that search uses */
+#define AKIN_VALUE_SCALING_PREFIX                                                                  \
+    "scaling." /* + akin_dtype_name: akin_scaling_text of that type  \
+                                              */
 
 /* AKIN_ERR_NOT_FOUND where there is none; *text freed with akin_free. */
 akin_status akin_catalog_value_get(akin_catalog *catalog, const char *name, char **text,

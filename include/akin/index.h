@@ -1,6 +1,6 @@
 /*
- * index: embeddings in immutable segments, a log, and a manifest; searched exactly. The codes that make it fast beyond a
- * few million vectors have their place in the format and come next.
+ * index: embeddings in immutable segments, a log, and a manifest; searched exactly. The codes that
+ * make it fast beyond a few million vectors have their place in the format and come next.
  *
  *     akin_index *index;
  *     akin_index_open(&index, "DIR/index/instant", AKIN_OPEN_WRITE, &options, &err);
@@ -8,12 +8,14 @@
  *     akin_index_search(index, &query, hits, &count, NULL, &err);
  *     akin_index_close(index);
  *
- * One writer, any number of readers, in any processes. A handle may be searched from several threads at once; add, remove
- * and flush come from one thread at a time and may run beside searches: a search sees the rows as they were when it began.
- * A reader's handle is a snapshot; akin_index_refresh moves it on.
+ * One writer, any number of readers, in any processes. A handle may be searched from several
+ * threads at once; add, remove and flush come from one thread at a time and may run beside
+ * searches: a search sees the rows as they were when it began. A reader's handle is a snapshot;
+ * akin_index_refresh moves it on.
  *
- * Rows are unit vectors scored by inner product (cosine). Vectors are kept as IEEE f16; all scores come from those, so that
- * an answer does not depend on whether a row is still in the log. Files: docs/FORMATS.md.
+ * Rows are unit vectors scored by inner product (cosine). Vectors are kept as IEEE f16; all scores
+ * come from those, so that an answer does not depend on whether a row is still in the log. Files:
+ * docs/FORMATS.md.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -33,37 +35,42 @@
 typedef struct akin_index akin_index;
 
 struct akin_index_options {
-    uint32_t dim;             /* 1..AKIN_DIM_MAX; needed to make one; 0 = as it is */
-    uint32_t model;           /* fingerprint of the encoder; 0 = none. A different one is AKIN_ERR_INVALID */
-    uint32_t memtable_rows;   /* default 32768: the log is turned into a segment at this many rows */
-    akin_pool *pool;          /* for searches; borrowed; may be NULL */
+    uint32_t dim;   /* 1..AKIN_DIM_MAX; needed to make one; 0 = as it is */
+    uint32_t model; /* fingerprint of the encoder; 0 = none. A different one is AKIN_ERR_INVALID */
+    uint32_t memtable_rows; /* default 32768: the log is turned into a segment at this many rows */
+    akin_pool *pool;        /* for searches; borrowed; may be NULL */
     const struct akin_talk *talk; /* borrowed; damage found at open is logged as a warning */
 };
 void akin_index_options_default(struct akin_index_options *out);
 
-/* Opens or (writer only) makes the index in folder `path`. Recovery: the manifest is replayed up to its last good record,
- * files it does not know are removed (writer only), the log is replayed up to its last good record, a damaged segment is
- * left out and named in a warning and in akin_index_stats. AKIN_ERR_BUSY, AKIN_ERR_NOT_FOUND, AKIN_ERR_VERSION. */
+/* Opens or (writer only) makes the index in folder `path`. Recovery: the manifest is replayed up to
+ * its last good record, files it does not know are removed (writer only), the log is replayed up to
+ * its last good record, a damaged segment is left out and named in a warning and in
+ * akin_index_stats. AKIN_ERR_BUSY, AKIN_ERR_NOT_FOUND, AKIN_ERR_VERSION. */
 akin_status akin_index_open(akin_index **out, const char *path, enum akin_open mode,
                             const struct akin_index_options *options, akin_error *err);
 void akin_index_close(akin_index *index);
-/* A reader's view moves to what is committed now; *changed (may be NULL) says whether there was anything new. */
+/* A reader's view moves to what is committed now; *changed (may be NULL) says whether there was
+ * anything new. */
 akin_status akin_index_refresh(akin_index *index, bool *changed, akin_error *err);
 
-/* Adds n rows: columns[i] and vectors (n, dim) f32. A key that is there already is replaced. Durable (log fsynced) when it
- * returns; all n or none after a crash. Vectors that hold NaN or infinity or are not of
- * unit length (1 % either way) or zero, and boxes off the globe, are AKIN_ERR_INVALID naming the key; nothing is added.
- * At most 1 GB a call (AKIN_ERR_LIMIT). A full disk is AKIN_ERR_NO_SPACE: nothing is added, and the next call may work. */
+/* Adds n rows: columns[i] and vectors (n, dim) f32. A key that is there already is replaced.
+ * Durable (log fsynced) when it returns; all n or none after a crash. Vectors that hold NaN or
+ * infinity or are not of unit length (1 % either way) or zero, and boxes off the globe, are
+ * AKIN_ERR_INVALID naming the key; nothing is added. At most 1 GB a call (AKIN_ERR_LIMIT). A full
+ * disk is AKIN_ERR_NO_SPACE: nothing is added, and the next call may work. */
 akin_status akin_index_add(akin_index *index, const struct akin_columns *columns,
                            const float *vectors, size_t n, akin_error *err);
-/* Removes every row with first <= key <= last (a scene is one range). Durable when it returns. *removed may be NULL. */
+/* Removes every row with first <= key <= last (a scene is one range). Durable when it returns.
+ * *removed may be NULL. */
 akin_status akin_index_remove(akin_index *index, uint64_t first, uint64_t last, uint64_t *removed,
                               akin_error *err);
-/* Turns the log into a segment now, if it has rows; applies tombstones; merges segments where there are more than 16. */
+/* Turns the log into a segment now, if it has rows; applies tombstones; merges segments where there
+ * are more than 16. */
 akin_status akin_index_flush(akin_index *index, akin_error *err);
 
 struct akin_index_stats {
-    uint64_t rows;             /* live */
+    uint64_t rows; /* live */
     uint64_t rows_in_log;
     uint64_t tombstones;
     uint64_t segments;
@@ -82,12 +89,13 @@ akin_status akin_index_get(const akin_index *index, uint64_t key, struct akin_co
 
 /* All that are given must hold. Zero-initialise through akin_filter_init. */
 struct akin_filter {
-    struct akin_bbox bbox;           /* intersects; unknown = any. Tiles without a place do not match a bbox */
-    struct akin_interval time;       /* intersects; unknown = any. Tiles without a time do not match */
-    double nodata_max;               /* share of missing pixels at most; default 1 */
-    double gap_max;                  /* share of black gaps at most; default 1 */
-    double texture_min;              /* 8-bit standard deviation at least; default 0 */
-    const uint32_t *scenes;          /* only these, sorted ascending; NULL = any; borrowed */
+    struct akin_bbox
+        bbox; /* intersects; unknown = any. Tiles without a place do not match a bbox */
+    struct akin_interval time; /* intersects; unknown = any. Tiles without a time do not match */
+    double nodata_max;         /* share of missing pixels at most; default 1 */
+    double gap_max;            /* share of black gaps at most; default 1 */
+    double texture_min;        /* 8-bit standard deviation at least; default 0 */
+    const uint32_t *scenes;    /* only these, sorted ascending; NULL = any; borrowed */
     size_t scene_count;
 };
 void akin_filter_init(struct akin_filter *out);
@@ -96,30 +104,33 @@ bool akin_filter_matches(const struct akin_filter *filter, const struct akin_col
 /* ---- exact search ---- */
 
 struct akin_index_query {
-    const float *vectors;       /* (count, dim) */
-    size_t count;               /* 1..4096 vectors searched in one pass over the rows */
-    bool best_of;               /* true: a row's score is its best over the vectors, one answer list;
-                                   false: one list a vector */
+    const float *vectors; /* (count, dim) */
+    size_t count;         /* 1..4096 vectors searched in one pass over the rows */
+    bool best_of;         /* true: a row's score is its best over the vectors, one answer list;
+                             false: one list a vector */
     const struct akin_filter *filter; /* NULL = none */
-    size_t k;                   /* 1..100,000 */
-    float threshold;            /* only scores at or above it; -INFINITY = all */
-    const uint64_t *except;     /* keys left out, sorted; may be NULL */
+    size_t k;                         /* 1..100,000 */
+    float threshold;                  /* only scores at or above it; -INFINITY = all */
+    const uint64_t *except;           /* keys left out, sorted; may be NULL */
     size_t except_count;
 };
 /* What a search did, for --explain. */
 struct akin_index_work {
     uint64_t segments, segments_skipped; /* the latter by zone */
-    uint64_t rows_scanned;  /* scored */
-    uint64_t rows_filtered; /* left unscored by zones and filter; with rows_scanned, all rows there are */
+    uint64_t rows_scanned;               /* scored */
+    uint64_t rows_filtered; /* left unscored by zones and filter; with rows_scanned, all rows there
+                               are */
     uint64_t bytes_read;
 };
-/* hits: (lists, k) with lists = best_of ? 1 : count; counts[lists]. Order: score descending, then key ascending. A hit's row
- * is 0. Many lists with a large k are answered in several passes, so that no more than 256 MB of buffers are needed. */
+/* hits: (lists, k) with lists = best_of ? 1 : count; counts[lists]. Order: score descending, then
+ * key ascending. A hit's row is 0. Many lists with a large k are answered in several passes, so
+ * that no more than 256 MB of buffers are needed. */
 akin_status akin_index_search(const akin_index *index, const struct akin_index_query *query,
                               struct akin_hit *hits, size_t *counts, struct akin_index_work *work,
                               akin_error *err);
 
-/* Every live row in key order, in batches; vectors (n, dim) as stored, widened to f32. fn returns false to end. */
+/* Every live row in key order, in batches; vectors (n, dim) as stored, widened to f32. fn returns
+ * false to end. */
 typedef bool akin_index_rows_fn(void *user, const struct akin_columns *columns,
                                 const float *vectors, size_t n);
 akin_status akin_index_each(const akin_index *index, akin_index_rows_fn *fn, void *user,
@@ -127,10 +138,11 @@ akin_status akin_index_each(const akin_index *index, akin_index_rows_fn *fn, voi
 
 /* ---- verify ---- */
 
-/* Every invariant of every file: magic, versions, sizes, all checksums, counts against the manifest, order of rows and of the
- * key run, zone maps against the columns, int8 against f16, vectors finite and of unit length (or zero), tombstones within range, no key
- * live twice, no file that nobody owns. Each fault is told in a sentence; *faults counts them. AKIN_OK even where
- * there are faults; another status only where it could not look. Needs no open handle. */
+/* Every invariant of every file: magic, versions, sizes, all checksums, counts against the
+ * manifest, order of rows and of the key run, zone maps against the columns, int8 against f16,
+ * vectors finite and of unit length (or zero), tombstones within range, no key live twice, no file
+ * that nobody owns. Each fault is told in a sentence; *faults counts them. AKIN_OK even where there
+ * are faults; another status only where it could not look. Needs no open handle. */
 akin_status akin_index_verify(const char *path, akin_fault_fn *fault, void *user, uint64_t *faults,
                               const struct akin_talk *talk, akin_error *err);
 

@@ -1,7 +1,7 @@
 /*
- * ingest: imagery in, one streaming pass: found -> tiled -> embedded -> searchable. Reading, cutting, encoding and
- * indexing overlap across threads within a memory budget; every step is idempotent, so that whatever was interrupted goes on
- * where it was.
+ * ingest: imagery in, one streaming pass: found -> tiled -> embedded -> searchable. Reading,
+ * cutting, encoding and indexing overlap across threads within a memory budget; every step is
+ * idempotent, so that whatever was interrupted goes on where it was.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -21,48 +21,54 @@
 
 struct akin_add_options {
     struct akin_source_options source; /* --bbox, --crs, --datetime, --time-from */
-    unsigned threads;          /* 0 = akin_cpu_count() */
-    uint64_t ram_bytes;        /* default 2 GiB; AKIN_ERR_LIMIT with the number needed where it is too little */
-    bool retry_failed;         /* try failed scenes of these sources again; default false */
-    bool drop_missing;         /* scenes below these sources whose files are gone are dropped; default false */
-    bool dry_run;              /* only fill in the report */
+    unsigned threads;                  /* 0 = akin_cpu_count() */
+    uint64_t
+        ram_bytes; /* default 2 GiB; AKIN_ERR_LIMIT with the number needed where it is too little */
+    bool retry_failed; /* try failed scenes of these sources again; default false */
+    bool drop_missing; /* scenes below these sources whose files are gone are dropped; default false
+                        */
+    bool dry_run;      /* only fill in the report */
     const struct akin_talk *talk;
 };
 void akin_add_options_default(struct akin_add_options *out);
 
 struct akin_add_report {
-    uint64_t scenes_found;      /* in the sources */
-    uint64_t scenes_unchanged;  /* there already */
+    uint64_t scenes_found;     /* in the sources */
+    uint64_t scenes_unchanged; /* there already */
     uint64_t scenes_added, scenes_replaced, scenes_dropped, scenes_failed;
-    uint64_t paths_left_out;    /* folders and links that could not be looked into, each logged */
+    uint64_t paths_left_out; /* folders and links that could not be looked into, each logged */
     uint64_t tiles_added, tiles_skipped; /* the latter: too much no-data */
-    uint64_t tiles_expected;    /* of what was to be done; a dry run's answer */
-    uint64_t bytes_expected;    /* a dry run's guess of what chips and index will take */
+    uint64_t tiles_expected;             /* of what was to be done; a dry run's answer */
+    uint64_t bytes_expected;             /* a dry run's guess of what chips and index will take */
     double seconds, seconds_expected;
 };
 
-/* akin add. Scenes that fail are recorded with the reason and logged, and stop nothing else; AKIN_OK then too (look at
- * report->scenes_failed). AKIN_ERR_CANCELLED after a stop: what is committed stays. On AKIN_ERR_NO_SPACE the collection stays as it was
- * at the last commit. The report is filled in every case. */
+/* akin add. Scenes that fail are recorded with the reason and logged, and stop nothing else;
+ * AKIN_OK then too (look at report->scenes_failed). AKIN_ERR_CANCELLED after a stop: what is
+ * committed stays. On AKIN_ERR_NO_SPACE the collection stays as it was at the last commit. The
+ * report is filled in every case. */
 akin_status akin_add(const char *dir, const char *const *sources, size_t source_count,
                      const struct akin_add_options *options, struct akin_add_report *report,
                      akin_error *err);
 
 struct akin_embed_options {
-    const char *model;         /* an encoder of the collection; NULL = fit the instant one again, on the collection as it is now
-                                  (its name is instant-2, instant-3, ...) */
-    unsigned threads;          /* 0 = akin_cpu_count() */
+    const char *model; /* an encoder of the collection; NULL = fit the instant one again, on the
+                          collection as it is now (its name is instant-2, instant-3, ...) */
+    unsigned threads;  /* 0 = akin_cpu_count() */
     const struct akin_talk *talk;
 };
 
-/* akin embed: embeds every tile again, from its chip, beside the index that goes on answering, and makes the encoder the default in one
- * step when all is there. Stopped or killed, the same call goes on. Needs chips (AKIN_ERR_UNSUPPORTED without). A tile whose chip is
- * damaged or gone is logged, counted in *failed (may be NULL) and left out of the new index. `name` receives the encoder's. */
+/* akin embed: embeds every tile again, from its chip, beside the index that goes on answering, and
+ * makes the encoder the default in one step when all is there. Stopped or killed, the same call
+ * goes on. Needs chips (AKIN_ERR_UNSUPPORTED without). A tile whose chip is damaged or gone is
+ * logged, counted in *failed (may be NULL) and left out of the new index. `name` receives the
+ * encoder's. */
 akin_status akin_embed(const char *dir, const struct akin_embed_options *options,
                        char name[AKIN_NAME_MAX], uint64_t *failed, akin_error *err);
 
-/* akin verify: catalogue, chip packs, encoders, index, and what they say of each other (tiles an embedded scene should
- * have, rows without a scene, rows without a chip). *faults counts what was told. */
+/* akin verify: catalogue, chip packs, encoders, index, and what they say of each other (tiles an
+ * embedded scene should have, rows without a scene, rows without a chip). *faults counts what was
+ * told. */
 akin_status akin_verify(const char *dir, akin_fault_fn *fault, void *user, uint64_t *faults,
                         const struct akin_talk *talk, akin_error *err);
 

@@ -1,11 +1,13 @@
 /*
  * model: tiles become embeddings. One interface for every encoder,
  *     tiles (n, input_px, input_px, bands) u8  ->  unit vectors (n, dim) f32
- * and, so far, the instant one: random convolutional features and histograms of colour, gradient and local
- * pattern, no training, ready in seconds (docs/MODEL.md tells how a tile becomes a vector).
+ * and, so far, the instant one: random convolutional features and histograms of colour, gradient
+ * and local pattern, no training, ready in seconds (docs/MODEL.md tells how a tile becomes a
+ * vector).
  *
- * An encoder is data, in DIR/models/NAME: card.json (what it is, what it was fitted on) and weights.bin (layout in
- * docs/FORMATS.md). It never changes once written: a refit gets another name.
+ * An encoder is data, in DIR/models/NAME: card.json (what it is, what it was fitted on) and
+ * weights.bin (layout in docs/FORMATS.md). It never changes once written: a refit gets another
+ * name.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -36,8 +38,8 @@ struct akin_model_info {
     uint32_t fingerprint;  /* CRC32C of the weights: an index says which encoder made it */
 };
 
-/* Opens DIR/models/NAME (dir is the collection). AKIN_ERR_NOT_FOUND lists the names there are; AKIN_ERR_CORRUPT,
- * AKIN_ERR_VERSION as files have it. Safe to encode with from several threads. */
+/* Opens DIR/models/NAME (dir is the collection). AKIN_ERR_NOT_FOUND lists the names there are;
+ * AKIN_ERR_CORRUPT, AKIN_ERR_VERSION as files have it. Safe to encode with from several threads. */
 akin_status akin_model_open(akin_model **out, const char *dir, const char *name, akin_error *err);
 /* Writes card and weights, whole or not at all. AKIN_ERR_EXISTS where the name is taken. */
 akin_status akin_model_save(const akin_model *model, const char *dir, akin_error *err);
@@ -47,16 +49,17 @@ const struct akin_model_info *akin_model_info(const akin_model *model); /* borro
 bool akin_model_exists(const char *dir, const char *name);
 /* Names of the collection's encoders, sorted; freed with akin_names_free. */
 akin_status akin_model_list(char ***out, size_t *count, const char *dir, akin_error *err);
-/* A name that may be a folder: 1..63 of a-z A-Z 0-9 . _ -, not beginning with a dot, without ".tmp-". */
+/* A name that may be a folder: 1..63 of a-z A-Z 0-9 . _ -, not beginning with a dot, without
+ * ".tmp-". */
 akin_status akin_model_check_name(const char *name, akin_error *err);
 
 /* Per-thread memory of an encoder: nothing is allocated while encoding. */
 typedef struct akin_encoder akin_encoder;
 akin_status akin_encoder_create(akin_encoder **out, const akin_model *model, akin_error *err);
 void akin_encoder_free(akin_encoder *encoder);
-/* input (input_px, input_px, bands), filled (input_px, input_px) or NULL as akin_tile_input gives them ->
- * out (dim), unit length; all zeros for a tile about which nothing can be said (never NaN). The result for one tile
- * depends on nothing but the tile and the model. */
+/* input (input_px, input_px, bands), filled (input_px, input_px) or NULL as akin_tile_input gives
+ * them -> out (dim), unit length; all zeros for a tile about which nothing can be said (never NaN).
+ * The result for one tile depends on nothing but the tile and the model. */
 void akin_encoder_run(akin_encoder *encoder, const uint8_t *input, const uint8_t *filled,
                       float *out);
 size_t akin_encoder_bytes(const akin_model *model);
@@ -80,13 +83,14 @@ void akin_instant_options_default(struct akin_instant_options *out, uint32_t inp
 #define AKIN_INSTANT_FIT_TILES 4096 /* enough: what ingest gathers before it fits */
 
 /*
- * Fits on n tiles, 1..65536: inputs[i] and filled[i] (entry or array may be NULL) as akin_tile_input gives them. Few tiles
- * are made more by flips, turns and crops, so that the statistics have full rank. Deterministic: depends on the
- * tiles, their order and the seed only, not on threads.
- * embeddings, if not NULL, is (n, dim) and receives what akin_encoder_run would give for the same tiles, bit for bit, at
- * no further cost (the features are there already).
- * Sources: Rolf et al. 2021 (MOSAIKS, random convolutional features); Coates and Ng 2012 (ZCA-whitened patches);
- * Jegou and Chum 2012 (whitening by a power), Ojala et al. 2002 (local binary patterns).
+ * Fits on n tiles, 1..65536: inputs[i] and filled[i] (entry or array may be NULL) as
+ * akin_tile_input gives them. Few tiles are made more by flips, turns and crops, so that the
+ * statistics have full rank. Deterministic: depends on the tiles, their order and the seed only,
+ * not on threads. embeddings, if not NULL, is (n, dim) and receives what akin_encoder_run would
+ * give for the same tiles, bit for bit, at no further cost (the features are there already).
+ * Sources: Rolf et al. 2021 (MOSAIKS, random convolutional features); Coates and Ng 2012
+ * (ZCA-whitened patches); Jegou and Chum 2012 (whitening by a power), Ojala et al. 2002 (local
+ * binary patterns).
  */
 akin_status akin_instant_fit(akin_model **out, const char *name,
                              const struct akin_instant_options *options, size_t n,

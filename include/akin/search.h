@@ -28,60 +28,69 @@
 
 #pragma GCC visibility push(default)
 
-/* Everything needed to answer, opened once: catalogue, encoder, index, chips. Asked from one thread at a time. */
+/* Everything needed to answer, opened once: catalogue, encoder, index, chips. Asked from one thread
+ * at a time. */
 typedef struct akin_engine akin_engine;
 struct akin_engine_options {
-    const char *model;   /* NULL = the collection's default */
-    unsigned threads;    /* 0 = akin_cpu_count() */
+    const char *model;            /* NULL = the collection's default */
+    unsigned threads;             /* 0 = akin_cpu_count() */
     const struct akin_talk *talk; /* borrowed until close; may be NULL */
 };
 /* AKIN_ERR_NOT_FOUND where the collection is empty (says how to add). */
 akin_status akin_engine_open(akin_engine **out, const char *dir,
                              const struct akin_engine_options *options, akin_error *err);
 void akin_engine_close(akin_engine *engine);
-const akin_index *akin_engine_index(const akin_engine *engine);           /* borrowed */
+const akin_index *akin_engine_index(const akin_engine *engine);             /* borrowed */
 const struct akin_model_info *akin_engine_model(const akin_engine *engine); /* borrowed */
 
-enum akin_example_kind { AKIN_EXAMPLE_IMAGE, AKIN_EXAMPLE_BYTES, AKIN_EXAMPLE_TILE, AKIN_EXAMPLE_POINT, AKIN_EXAMPLE_VECTOR };
+enum akin_example_kind {
+    AKIN_EXAMPLE_IMAGE,
+    AKIN_EXAMPLE_BYTES,
+    AKIN_EXAMPLE_TILE,
+    AKIN_EXAMPLE_POINT,
+    AKIN_EXAMPLE_VECTOR
+};
 struct akin_example {
     enum akin_example_kind kind;
-    bool unlike;                 /* a counter-example */
-    const char *path;            /* IMAGE; BYTES: a name for messages, or NULL */
-    const void *bytes;           /* BYTES: an image file's bytes, with `size` */
+    bool unlike;       /* a counter-example */
+    const char *path;  /* IMAGE; BYTES: a name for messages, or NULL */
+    const void *bytes; /* BYTES: an image file's bytes, with `size` */
     size_t size;
-    uint64_t key;                /* TILE */
-    double lon_deg, lat_deg;     /* POINT: the tile there whose centre is nearest, */
-    struct akin_interval time;   /*        of that time where known, else the latest */
-    const float *vector;         /* VECTOR (dim) */
+    uint64_t key;              /* TILE */
+    double lon_deg, lat_deg;   /* POINT: the tile there whose centre is nearest, */
+    struct akin_interval time; /*        of that time where known, else the latest */
+    const float *vector;       /* VECTOR (dim) */
 };
 
 /* A question: examples already turned into vectors, filters, and what is wanted. */
 struct akin_question {
     struct akin_filter filter;
-    size_t k;                    /* 1..100,000; default 20 */
-    float threshold;             /* default -INFINITY */
-    bool collapse_place;         /* one answer a place: of answers whose centres lie within half a tile, the best */
-    bool keep_examples;          /* default false: tiles given as examples are not among the answers */
+    size_t k;            /* 1..100,000; default 20 */
+    float threshold;     /* default -INFINITY */
+    bool collapse_place; /* one answer a place: of answers whose centres lie within half a tile, the
+                            best */
+    bool keep_examples;  /* default false: tiles given as examples are not among the answers */
     struct akin_example_set *examples; /* owned; opaque */
 };
 void akin_question_init(struct akin_question *question);
 void akin_question_fini(struct akin_question *question);
 #define AKIN_QUERY_WINDOWS_MAX 256
-/* Turns the example into vectors at once; an error names the example. An image is cut and scaled as an indexed one would be; several windows
- * are several vectors (at most AKIN_QUERY_WINDOWS_MAX). Nothing of the example is borrowed afterwards. */
+/* Turns the example into vectors at once; an error names the example. An image is cut and scaled as
+ * an indexed one would be; several windows are several vectors (at most AKIN_QUERY_WINDOWS_MAX).
+ * Nothing of the example is borrowed afterwards. */
 akin_status akin_question_add(struct akin_question *question, akin_engine *engine,
                               const struct akin_example *example, akin_error *err);
 
 struct akin_answer {
     uint64_t key;
-    float score;                 /* cosine with the question's vector, -1..1 */
+    float score; /* cosine with the question's vector, -1..1 */
     struct akin_columns columns;
     uint32_t scene;
-    uint32_t collapsed;          /* how many of the answers looked at share its place and stand behind it */
+    uint32_t collapsed; /* how many of the answers looked at share its place and stand behind it */
 };
 /* How it was answered, for --explain. */
 struct akin_explain {
-    const char *way;             /* "exact scan" */
+    const char *way; /* "exact scan" */
     size_t likes, unlikes, vectors;
     struct akin_index_work work;
     double encode_ms, search_ms;
@@ -91,31 +100,35 @@ struct akin_answers {
     size_t count;
     struct akin_explain explain;
 };
-/* An answer's score is its cosine with the question's vector: the mean of the likes minus 0.5 of the mean of the unlikes (Rocchio 1971), unit
- * length; with one like that is its nearest neighbours. Where exactly one like has several windows, there is one such vector for each
- * of them and the best counts; where more likes have, each of these stands for itself with its mean window. Unlikes
- * always count by their mean window. Only unlikes is AKIN_ERR_INVALID. */
+/* An answer's score is its cosine with the question's vector: the mean of the likes minus 0.5 of
+ * the mean of the unlikes (Rocchio 1971), unit length; with one like that is its nearest
+ * neighbours. Where exactly one like has several windows, there is one such vector for each of them
+ * and the best counts; where more likes have, each of these stands for itself with its mean window.
+ * Unlikes always count by their mean window. Only unlikes is AKIN_ERR_INVALID. */
 akin_status akin_ask(akin_engine *engine, const struct akin_question *question,
                      struct akin_answers *out, akin_error *err);
 void akin_answers_free(struct akin_answers *answers); /* takes a zeroed struct */
 
-/* The scene of an answer: address and label, borrowed until the engine closes or 4096 others were asked for. */
+/* The scene of an answer: address and label, borrowed until the engine closes or 4096 others were
+ * asked for. */
 akin_status akin_engine_scene(akin_engine *engine, uint32_t id, const struct akin_scene **out,
                               akin_error *err);
-/* A tile's picture as JPEG, its longest side at most max_px (0 = as stored), appended to `out`; from the chip, whatever its type (bands 1 or
- * the first three, scaled). */
+/* A tile's picture as JPEG, its longest side at most max_px (0 = as stored), appended to `out`;
+ * from the chip, whatever its type (bands 1 or the first three, scaled). */
 akin_status akin_engine_picture(akin_engine *engine, uint64_t key, uint32_t max_px,
                                 struct akin_buffer *out, akin_error *err);
 
 /* ---- answers as text ---- */
 
-/* One JSON object a line, as in DESIGN.md; or one GeoJSON FeatureCollection (RFC 7946: antimeridian cut, null geometry where there is no place). */
+/* One JSON object a line, as in DESIGN.md; or one GeoJSON FeatureCollection (RFC 7946: antimeridian
+ * cut, null geometry where there is no place). */
 akin_status akin_answers_json(akin_engine *engine, const struct akin_answers *answers,
                               struct akin_buffer *out, akin_error *err);
 akin_status akin_answers_geojson(akin_engine *engine, const struct akin_answers *answers,
                                  struct akin_buffer *out, akin_error *err);
-/* A contact sheet: one self-contained HTML page (pictures inline, no script, no network) with the examples, the answers with score,
- * place and time, and their places on a small map of the world. */
+/* A contact sheet: one self-contained HTML page (pictures inline, no script, no network) with the
+ * examples, the answers with score, place and time, and their places on a small map of the
+ * world. */
 akin_status akin_answers_html(akin_engine *engine, const struct akin_question *question,
                               const struct akin_answers *answers, const char *title,
                               struct akin_buffer *out, akin_error *err);
@@ -123,23 +136,25 @@ akin_status akin_answers_html(akin_engine *engine, const struct akin_question *q
 /* ---- eval ---- */
 
 struct akin_eval_options {
-    const char *labels;          /* "folder": the label of each tile's scene; else the path of a CSV, see below */
+    const char
+        *labels; /* "folder": the label of each tile's scene; else the path of a CSV, see below */
     const struct akin_talk *talk;
 };
 struct akin_eval_result {
-    uint64_t tiles;              /* labelled ones, which take part */
+    uint64_t tiles; /* labelled ones, which take part */
     uint64_t classes;
-    uint64_t unlabelled;         /* left out */
-    uint64_t unknown;            /* rows of the CSV that name no scene here */
+    uint64_t unlabelled; /* left out */
+    uint64_t unknown;    /* rows of the CSV that name no scene here */
     double p_at_1, p_at_10, map, knn5;
     char model[AKIN_NAME_MAX];
 };
-/* Leave-one-out over all labelled tiles: each is a query against all the others, by cosine. precision@1, precision@10 (of 10, or of all where
- * there are fewer), mean average precision, accuracy of the majority of 5 neighbours (ties to the nearer). Queries whose
- * class has no other member are left out of mAP.
- * Equal scores rank by key. O(tiles^2) time, 2 * dim bytes of memory a tile.
- * The CSV (RFC 4180) has two fields a row: a scene's uri or the end of one from a slash on ("a.jpg", "dir/a.jpg"), and its label. An empty
- * label is none; a first row whose second field is "label" is a header. AKIN_ERR_INVALID names the line. */
+/* Leave-one-out over all labelled tiles: each is a query against all the others, by cosine.
+ * precision@1, precision@10 (of 10, or of all where there are fewer), mean average precision,
+ * accuracy of the majority of 5 neighbours (ties to the nearer). Queries whose class has no other
+ * member are left out of mAP. Equal scores rank by key. O(tiles^2) time, 2 * dim bytes of memory a
+ * tile. The CSV (RFC 4180) has two fields a row: a scene's uri or the end of one from a slash on
+ * ("a.jpg", "dir/a.jpg"), and its label. An empty label is none; a first row whose second field is
+ * "label" is a header. AKIN_ERR_INVALID names the line. */
 akin_status akin_eval(akin_engine *engine, const struct akin_eval_options *options,
                       struct akin_eval_result *out, akin_error *err);
 

@@ -1,8 +1,8 @@
 /*
- * source: where pixels come from. Finds images (folders, globs, single rasters, lists of addresses),
- * opens whatever GDAL opens, and reads windows of them as plain arrays with a validity mask. Plain
- * JPEG goes past GDAL straight to libjpeg-turbo (why, and why PNG does not: docs/BENCHMARKS.md). The
- * only user of GDAL, libjpeg-turbo and libpng.
+ * source: where pixels come from. Finds images (folders, globs, single rasters, lists of
+ * addresses), opens whatever GDAL opens, and reads windows of them as plain arrays with a validity
+ * mask. Plain JPEG goes past GDAL straight to libjpeg-turbo (why, and why PNG does not:
+ * docs/BENCHMARKS.md). The only user of GDAL, libjpeg-turbo and libpng.
  *
  *     akin_source *source;
  *     akin_source_open(&source, "a.tif", NULL, &err);
@@ -27,8 +27,9 @@
 
 /* ---- pixels ---- */
 
-/* An image in memory: (height, width, bands), bands innermost, no padding. `valid` is (height, width):
- * 0 missing, 255 there; NULL where nothing is missing. Owns both; fini takes a zeroed struct. */
+/* An image in memory: (height, width, bands), bands innermost, no padding. `valid` is (height,
+ * width): 0 missing, 255 there; NULL where nothing is missing. Owns both; fini takes a zeroed
+ * struct. */
 struct akin_raster {
     uint32_t width, height, bands;
     enum akin_dtype dtype;
@@ -56,15 +57,16 @@ struct akin_source_item {
 struct akin_source_list {
     struct akin_source_item *items; /* sorted by uri, no two alike */
     size_t count;
-    char **skipped;                 /* what could not be looked into: "path: why" */
+    char **skipped; /* what could not be looked into: "path: why" */
     size_t skipped_count;
 };
-/* Expands each of `sources`: a folder (recursively; files whose extension some raster driver here knows;
- * hidden files and our own collections left out; symbolic links followed, each folder once), a file, a
- * glob that the shell left ("*.tif"), "@FILE" (one address a line, # comments; relative paths from
- * the list's folder), or an address GDAL knows (/vsi..., https://, s3://, gs://, DRIVER:...).
- * A container (netCDF, HDF, zip) with several rasters gives one item each (GDAL's subdatasets, /vsizip/).
- * A source that is not there is AKIN_ERR_NOT_FOUND and nothing else is done. */
+/* Expands each of `sources`: a folder (recursively; files whose extension some raster driver here
+ * knows; hidden files and our own collections left out; symbolic links followed, each folder once),
+ * a file, a glob that the shell left ("*.tif"), "@FILE" (one address a line, # comments; relative
+ * paths from the list's folder), or an address GDAL knows (/vsi..., https://, s3://, gs://,
+ * DRIVER:...). A container (netCDF, HDF, zip) with several rasters gives one item each (GDAL's
+ * subdatasets, /vsizip/). A source that is not there is AKIN_ERR_NOT_FOUND and nothing else is
+ * done. */
 akin_status akin_source_find(struct akin_source_list *out, const char *const *sources,
                              size_t source_count, const struct akin_talk *talk, akin_error *err);
 void akin_source_list_free(struct akin_source_list *list);
@@ -72,91 +74,99 @@ void akin_source_list_free(struct akin_source_list *list);
 /* ---- opening ---- */
 
 struct akin_source_options {
-    double bbox[4];             /* W,S,E,N in `crs`, all NaN = none; used where the file has no georeference */
-    const char *crs;            /* of bbox, and of a georeference that names none; NULL = EPSG:4326. A code
-                                   or text that GDAL understands */
-    struct akin_interval time;  /* --datetime; unknown = the time of acquisition in the metadata, else from
-                                   the name, else the time of writing (TIFF's and EXIF's DateTime) */
-    const char *time_pattern;   /* --time-from: akin_time_from_pattern on the file's name; or NULL */
-    uint64_t pixels_max;        /* of a whole image: default 2^40. (A JPEG of up to 2^26 is decoded
-                                   whole at its first read, a larger one by rows) */
-    bool uploads;               /* only the common raster drivers, no network, no other file */
+    double bbox[4];  /* W,S,E,N in `crs`, all NaN = none; used where the file has no georeference */
+    const char *crs; /* of bbox, and of a georeference that names none; NULL = EPSG:4326. A code
+                        or text that GDAL understands */
+    /* --datetime; unknown = the time of acquisition in the metadata, else from the name, else the
+     * time of writing (TIFF's and EXIF's DateTime) */
+    struct akin_interval time;
+    const char *time_pattern; /* --time-from: akin_time_from_pattern on the file's name; or NULL */
+    uint64_t pixels_max;      /* of a whole image: default 2^40. (A JPEG of up to 2^26 is decoded
+                                 whole at its first read, a larger one by rows) */
+    bool uploads;             /* only the common raster drivers, no network, no other file */
 };
 void akin_source_options_default(struct akin_source_options *out);
 
-enum akin_band_role { AKIN_BAND_OTHER, AKIN_BAND_GREY, AKIN_BAND_RED, AKIN_BAND_GREEN, AKIN_BAND_BLUE };
+enum akin_band_role {
+    AKIN_BAND_OTHER,
+    AKIN_BAND_GREY,
+    AKIN_BAND_RED,
+    AKIN_BAND_GREEN,
+    AKIN_BAND_BLUE
+};
 
 struct akin_source_info {
     uint32_t width, height;
-    uint32_t bands;             /* without alpha; a palette counts as the 3 (or 1) bands it stands for,
-                                   CMYK and YCCK as 3 */
-    enum akin_dtype dtype;      /* what read gives: the smallest of the four that holds all bands */
+    uint32_t bands;        /* without alpha; a palette counts as the 3 (or 1) bands it stands for,
+                              CMYK and YCCK as 3 */
+    enum akin_dtype dtype; /* what read gives: the smallest of the four that holds all bands */
     enum akin_band_role roles[AKIN_BANDS_MAX];
     char names[AKIN_BANDS_MAX][16]; /* "red", "B8", "1" */
-    bool has_place;             /* from the file, a world file, GCPs, or options->bbox */
+    bool has_place;                 /* from the file, a world file, GCPs, or options->bbox */
     bool place_from_file;
-    struct akin_bbox bbox;      /* of the whole image, edges densified; unknown where !has_place */
+    struct akin_bbox bbox; /* of the whole image, edges densified; unknown where !has_place */
     struct akin_interval time;
-    bool declares_nodata;       /* a no-data value, a mask or alpha */
-    bool sequential;            /* rows are cheap only in order (JPEG, interlaced or striped compression) */
-    bool whole_jpeg;            /* the file itself is a plain baseline or progressive JPEG, 1 or 3 bands of 8 bits,
-                                   whose bytes may serve as the chip */
-    char driver[24];            /* "JPEG", "GTiff", "libjpeg-turbo" */
+    bool declares_nodata; /* a no-data value, a mask or alpha */
+    bool sequential; /* rows are cheap only in order (JPEG, interlaced or striped compression) */
+    bool whole_jpeg; /* the file itself is a plain baseline or progressive JPEG, 1 or 3 bands of 8
+                        bits, whose bytes may serve as the chip */
+    char driver[24]; /* "JPEG", "GTiff", "libjpeg-turbo" */
 };
 
 typedef struct akin_source akin_source;
 
-/* Opens and checks: zero sizes, more than AKIN_BANDS_MAX bands (only the first are used), too many pixels
- * (AKIN_ERR_LIMIT with the numbers), containers without a raster. The error names the file, what is
- * wrong and what to do. */
+/* Opens and checks: zero sizes, more than AKIN_BANDS_MAX bands (only the first are used), too many
+ * pixels (AKIN_ERR_LIMIT with the numbers), containers without a raster. The error names the file,
+ * what is wrong and what to do. */
 akin_status akin_source_open(akin_source **out, const char *uri,
                              const struct akin_source_options *options, akin_error *err);
-/* The same for a file's bytes (a query, an upload); borrowed until close. `name` is for messages and the
- * time rule. */
+/* The same for a file's bytes (a query, an upload); borrowed until close. `name` is for messages
+ * and the time rule. */
 akin_status akin_source_open_memory(akin_source **out, const void *bytes, size_t size,
                                     const char *name, const struct akin_source_options *options,
                                     akin_error *err);
 void akin_source_close(akin_source *source);
 const struct akin_source_info *akin_source_info(const akin_source *source); /* borrowed */
 
-/* Which of the image's bands stand for a collection's `wanted` bands: out[wanted] are band indices. Same count:
- * in order. 1 -> 3: the grey band thrice. More than 3 -> 3: red, green and blue by their roles,
- * else the first three. 3 -> 1 or more -> 1: grey by role, else luma is formed at read (out[0] =
- * AKIN_BAND_LUMA) where red, green and blue are known, else the first. Otherwise AKIN_ERR_UNSUPPORTED
- * with both counts. */
+/* Which of the image's bands stand for a collection's `wanted` bands: out[wanted] are band indices.
+ * Same count: in order. 1 -> 3: the grey band thrice. More than 3 -> 3: red, green and blue by
+ * their roles, else the first three. 3 -> 1 or more -> 1: grey by role, else luma is formed at read
+ * (out[0] = AKIN_BAND_LUMA) where red, green and blue are known, else the first. Otherwise
+ * AKIN_ERR_UNSUPPORTED with both counts. */
 #define AKIN_BAND_LUMA UINT32_MAX
 akin_status akin_source_map_bands(const akin_source *source, uint32_t wanted,
                                   uint32_t out[AKIN_BANDS_MAX], akin_error *err);
 
-/* Reads a window at full resolution into `out` (init'ed by the call; fini'ed by the caller on success). Missing
- * pixels: no-data value (any band), mask or alpha 0 (below half: 128), NaN or infinite in any band.
- * Reads by blocks: memory is that of the window plus GDAL's cache. */
+/* Reads a window at full resolution into `out` (init'ed by the call; fini'ed by the caller on
+ * success). Missing pixels: no-data value (any band), mask or alpha 0 (below half: 128), NaN or
+ * infinite in any band. Reads by blocks: memory is that of the window plus GDAL's cache. */
 akin_status akin_source_read(akin_source *source, struct akin_window window, const uint32_t *bands,
                              uint32_t band_count, struct akin_raster *out, akin_error *err);
-/* The whole image reduced (area average, or overviews of a raster) so that its longer side is at most
- * max_px; a whole image that is not larger is not touched. */
+/* The whole image reduced (area average, or overviews of a raster) so that its longer side is at
+ * most max_px; a whole image that is not larger is not touched. */
 akin_status akin_source_read_reduced(akin_source *source, uint32_t max_px, const uint32_t *bands,
-                                     uint32_t band_count, struct akin_raster *out,
-                                     akin_error *err);
+                                     uint32_t band_count, struct akin_raster *out, akin_error *err);
 /* The file's own bytes where info->whole_jpeg: borrowed until close. */
 akin_status akin_source_jpeg_bytes(akin_source *source, const void **bytes, size_t *size,
                                    akin_error *err);
-/* Where pixels lie: n points in pixel coordinates (0,0 = the outer corner of the first pixel) to lon, lat in
- * degrees; NaN for points that have no place. AKIN_ERR_UNSUPPORTED where !has_place. */
+/* Where pixels lie: n points in pixel coordinates (0,0 = the outer corner of the first pixel) to
+ * lon, lat in degrees; NaN for points that have no place. AKIN_ERR_UNSUPPORTED where !has_place. */
 akin_status akin_source_lonlat(akin_source *source, size_t n, const double *x, const double *y,
                                double *lon_deg, double *lat_deg, akin_error *err);
-/* Robust limits of each band for scaling to 8 bits: the 2nd and 98th percentile (of valid, finite values) of up
- * to 2^20 pixels in windows spread over the image; low[b] < high[b]. AKIN_ERR_NOT_FOUND where no
- * pixel is valid. */
+/* Robust limits of each band for scaling to 8 bits: the 2nd and 98th percentile (of valid, finite
+ * values) of up to 2^20 pixels in windows spread over the image; low[b] < high[b].
+ * AKIN_ERR_NOT_FOUND where no pixel is valid. */
 akin_status akin_source_percentiles(akin_source *source, const uint32_t *bands, uint32_t band_count,
                                     double *low, double *high, akin_error *err);
 
 /* ---- pictures as bytes ---- */
 
-/* 8-bit, 1 or 3 bands; 1..100, from 90 on in full colour resolution. The mask is not kept. Appends to `out`. */
+/* 8-bit, 1 or 3 bands; 1..100, from 90 on in full colour resolution. The mask is not kept. Appends
+ * to `out`. */
 akin_status akin_jpeg_encode(const struct akin_raster *raster, int quality, struct akin_buffer *out,
                              akin_error *err);
-/* Into `out` (init'ed by the call), 1 or 3 bands as the file has. AKIN_ERR_LIMIT above pixels_max. */
+/* Into `out` (init'ed by the call), 1 or 3 bands as the file has. AKIN_ERR_LIMIT above
+ * pixels_max. */
 akin_status akin_jpeg_decode(const void *bytes, size_t size, uint64_t pixels_max,
                              struct akin_raster *out, akin_error *err);
 /* 8 or 16 bits (u8, u16), 1 or 3 bands; the mask becomes alpha. Appends to `out`. */

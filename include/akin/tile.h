@@ -1,6 +1,6 @@
 /*
- * tile: a scene becomes tiles. The grid and its windows, each tile's footprint and quality, what the
- * encoder gets to see, and chip packs that keep the pixels.
+ * tile: a scene becomes tiles. The grid and its windows, each tile's footprint and quality, what
+ * the encoder gets to see, and chip packs that keep the pixels.
  *
  *     akin_cutter *cutter;
  *     akin_cutter_open(&cutter, source, &plan, &err);
@@ -22,35 +22,37 @@
 
 #pragma GCC visibility push(default)
 
-#define AKIN_CHIP_PX_MAX 512     /* longest side of a whole picture's chip */
+#define AKIN_CHIP_PX_MAX 512 /* longest side of a whole picture's chip */
 #define AKIN_CHIP_JPEG_QUALITY 95
 
 /* ---- grid ---- */
 
-/* Windows of tile_px by tile_px, stride apart, in rows; the last of each row and column is shifted inward so
- * that no tile is incomplete. A scene smaller than a tile in a direction has one window of its own size
- * there. `whole`: one window, the whole picture. */
+/* Windows of tile_px by tile_px, stride apart, in rows; the last of each row and column is shifted
+ * inward so that no tile is incomplete. A scene smaller than a tile in a direction has one window
+ * of its own size there. `whole`: one window, the whole picture. */
 struct akin_grid {
-    uint32_t width, height;   /* of the scene */
+    uint32_t width, height; /* of the scene */
     uint32_t tile_px, stride;
-    uint32_t rows, cols;      /* each at most AKIN_TILE_ROW_MAX + 1 */
+    uint32_t rows, cols; /* each at most AKIN_TILE_ROW_MAX + 1 */
     bool whole;
 };
-/* stride = max(1, round(tile_px * (1 - overlap))). Whole where !settings->tile_always and !has_place.
- * AKIN_ERR_LIMIT where the grid has too many rows or columns (says which --tile would do). */
+/* stride = max(1, round(tile_px * (1 - overlap))). Whole where !settings->tile_always and
+ * !has_place. AKIN_ERR_LIMIT where the grid has too many rows or columns (says which --tile would
+ * do). */
 akin_status akin_grid_init(struct akin_grid *out, const struct akin_settings *settings,
                            uint32_t width, uint32_t height, bool has_place, akin_error *err);
 struct akin_window akin_grid_window(const struct akin_grid *grid, uint32_t row, uint32_t col);
 uint64_t akin_grid_count(const struct akin_grid *grid);
 
-/* The order in which rows of tiles are taken: every stride-th row first, then the others, so that the first
- * tiles of a large scene are a sample of all of it. stride 1 is plain. A permutation of 0..rows-1. */
+/* The order in which rows of tiles are taken: every stride-th row first, then the others, so that
+ * the first tiles of a large scene are a sample of all of it. stride 1 is plain. A permutation of
+ * 0..rows-1. */
 uint32_t akin_grid_row_at(const struct akin_grid *grid, uint32_t order_stride, uint32_t position);
 
 /* ---- scaling to 8 bits ---- */
 
-/* value -> 255 * (value - low) / (high - low), clamped, rounded. Per band of the collection and for one sample
- * type; 8-bit data is 0..255: unchanged. */
+/* value -> 255 * (value - low) / (high - low), clamped, rounded. Per band of the collection and for
+ * one sample type; 8-bit data is 0..255: unchanged. */
 struct akin_scaling {
     uint32_t bands;
     double low[AKIN_BANDS_MAX], high[AKIN_BANDS_MAX];
@@ -63,43 +65,45 @@ akin_status akin_scaling_text(const struct akin_scaling *scaling, struct akin_bu
 
 /* ---- what the encoder sees ---- */
 
-/* input: (input_px, input_px, bands) u8, by area average of the valid pixels of `raster`, scaled, both sides
- * separately (a picture that is not square is squeezed). Missing cells (no valid pixel under them) are mirror-filled
- * along the row from the nearest valid run, whole missing rows from the nearest rows. filled: (input_px, input_px),
- * 255 where the cell was there, 0 where it was filled; may be NULL. All missing: zeros. A pixel with a value that is
- * not finite is missing whatever the mask says. */
+/* input: (input_px, input_px, bands) u8, by area average of the valid pixels of `raster`, scaled,
+ * both sides separately (a picture that is not square is squeezed). Missing cells (no valid pixel
+ * under them) are mirror-filled along the row from the nearest valid run, whole missing rows from
+ * the nearest rows. filled: (input_px, input_px), 255 where the cell was there, 0 where it was
+ * filled; may be NULL. All missing: zeros. A pixel with a value that is not finite is missing
+ * whatever the mask says. */
 akin_status akin_tile_input(const struct akin_raster *raster, const struct akin_scaling *scaling,
                             uint32_t input_px, uint8_t *input, uint8_t *filled, akin_error *err);
 
-/* Marks as missing (raster->valid, made if need be) the black areas of an 8-bit raster: pixels near 0 in all bands
- * (JPEG noise allowed) in areas large enough to be a gap and not dark ground; *share is that of the pixels marked, those
- * that were missing before not counted. The rule: src/tile/gaps.c. */
+/* Marks as missing (raster->valid, made if need be) the black areas of an 8-bit raster: pixels near
+ * 0 in all bands (JPEG noise allowed) in areas large enough to be a gap and not dark ground; *share
+ * is that of the pixels marked, those that were missing before not counted. The rule:
+ * src/tile/gaps.c. */
 akin_status akin_tile_mark_gaps(struct akin_raster *raster, double *share, akin_error *err);
 
 /* ---- cutting ---- */
 
 struct akin_tile {
-    struct akin_columns columns;   /* texture: of the encoder's input, filled cells left out */
-    uint8_t *input;           /* (input_px, input_px, bands), borrowed from the strip */
-    uint8_t *filled;          /* (input_px, input_px) or NULL where no cell had to be filled */
-    const void *chip;         /* encoded chip (see packs), borrowed from the strip; NULL without chips */
+    struct akin_columns columns; /* texture: of the encoder's input, filled cells left out */
+    uint8_t *input;              /* (input_px, input_px, bands), borrowed from the strip */
+    uint8_t *filled;             /* (input_px, input_px) or NULL where no cell had to be filled */
+    const void *chip; /* encoded chip (see packs), borrowed from the strip; NULL without chips */
     size_t chip_bytes;
 };
 
 /* How a scene is to be cut. Borrowed by the cutter until close. */
 struct akin_cut_plan {
     struct akin_grid grid;
-    uint32_t scene;                      /* id, for the keys */
-    uint32_t bands[AKIN_BANDS_MAX];      /* akin_source_map_bands */
+    uint32_t scene;                 /* id, for the keys */
+    uint32_t bands[AKIN_BANDS_MAX]; /* akin_source_map_bands */
     uint32_t band_count;
     struct akin_scaling scaling;
     uint32_t input_px;
     double nodata_max;
-    bool black_is_gap;                   /* settings->black_is_gap && has_place && u8 && !declares_nodata */
+    bool black_is_gap; /* settings->black_is_gap && has_place && u8 && !declares_nodata */
     bool chips;
     uint32_t order_stride;
-    uint64_t start;                      /* windows already taken: where a strip ended (akin_strip.position + windows) */
-    size_t strip_bytes_max;              /* of pixels in memory: rows wider are cut in pieces; default 64 MB */
+    uint64_t start; /* windows already taken: where a strip ended (akin_strip.position + windows) */
+    size_t strip_bytes_max; /* of pixels in memory: rows wider are cut in pieces; default 64 MB */
 };
 /* Fills a plan for an open source from the settings; scaling is for the source's sample type. */
 akin_status akin_cut_plan_init(struct akin_cut_plan *out, const struct akin_settings *settings,
@@ -108,14 +112,15 @@ akin_status akin_cut_plan_init(struct akin_cut_plan *out, const struct akin_sett
 /* Bytes of memory that one cutter with this plan needs at most, its strip among them. */
 size_t akin_cut_plan_bytes(const struct akin_cut_plan *plan, enum akin_dtype dtype);
 
-/* A run of tiles in the plan's order: part of a row of the grid. Owned by the caller: free when encoded. */
+/* A run of tiles in the plan's order: part of a row of the grid. Owned by the caller: free when
+ * encoded. */
 struct akin_strip {
     struct akin_tile *tiles;
-    size_t count;        /* kept; tiles with too much no-data are left out */
-    size_t skipped;      /* left out */
-    uint64_t position;   /* of its first window in the plan's order */
-    uint64_t windows;    /* count + skipped */
-    size_t bytes;        /* of memory held */
+    size_t count;      /* kept; tiles with too much no-data are left out */
+    size_t skipped;    /* left out */
+    uint64_t position; /* of its first window in the plan's order */
+    uint64_t windows;  /* count + skipped */
+    size_t bytes;      /* of memory held */
     void *memory;
 };
 void akin_strip_free(struct akin_strip *strip); /* takes a zeroed struct */
@@ -124,13 +129,14 @@ typedef struct akin_cutter akin_cutter;
 /* Borrows source and plan until close. */
 akin_status akin_cutter_open(akin_cutter **out, akin_source *source,
                              const struct akin_cut_plan *plan, akin_error *err);
-/* The next strip; strip->windows = 0 at the end. A failed read fails the scene: the strips before it stand. */
+/* The next strip; strip->windows = 0 at the end. A failed read fails the scene: the strips before
+ * it stand. */
 akin_status akin_cutter_next(akin_cutter *cutter, struct akin_strip *out, akin_error *err);
 void akin_cutter_close(akin_cutter *cutter);
 
-/* The windows of a picture given as a query, cut exactly as an indexed one of this collection would be: same
- * bands, scaling, window rule, gaps and fill. Chips are not made. At most windows_max tiles, else
- * AKIN_ERR_LIMIT with the count and what to do. */
+/* The windows of a picture given as a query, cut exactly as an indexed one of this collection would
+ * be: same bands, scaling, window rule, gaps and fill. Chips are not made. At most windows_max
+ * tiles, else AKIN_ERR_LIMIT with the count and what to do. */
 akin_status akin_tile_query(struct akin_strip *out, akin_source *source,
                             const struct akin_settings *settings,
                             const struct akin_scaling *scaling, uint32_t windows_max,
@@ -138,9 +144,9 @@ akin_status akin_tile_query(struct akin_strip *out, akin_source *source,
 
 /* ---- chips ---- */
 
-/* A chip is a tile's pixels as stored: JPEG for 8-bit data of 1 or 3 bands without missing pixels worth keeping
- * apart (the mask goes beside it), zstd over the raw samples for anything else. Layout in docs/FORMATS.md.
- * Appends one to `out`. */
+/* A chip is a tile's pixels as stored: JPEG for 8-bit data of 1 or 3 bands without missing pixels
+ * worth keeping apart (the mask goes beside it), zstd over the raw samples for anything else.
+ * Layout in docs/FORMATS.md. Appends one to `out`. */
 akin_status akin_chip_encode(const struct akin_raster *raster, struct akin_buffer *out,
                              akin_error *err);
 /* The same around a JPEG file's own bytes. */
@@ -150,7 +156,8 @@ akin_status akin_chip_wrap_jpeg(const void *jpeg, size_t jpeg_bytes, uint32_t wi
 /* Every count and size is checked. `out` is init'ed by the call. */
 akin_status akin_chip_decode(const void *bytes, size_t size, struct akin_raster *out,
                              akin_error *err);
-/* The JPEG inside, for pages and contact sheets: borrowed from `bytes`; NULL where it is not one. */
+/* The JPEG inside, for pages and contact sheets: borrowed from `bytes`; NULL where it is not
+ * one. */
 akin_status akin_chip_jpeg(const void *bytes, size_t size, const void **jpeg, size_t *jpeg_bytes,
                            akin_error *err);
 
@@ -161,14 +168,14 @@ typedef struct akin_pack_writer akin_pack_writer;
 akin_status akin_pack_create(akin_pack_writer **out, const char *path, akin_error *err);
 akin_status akin_pack_append(akin_pack_writer *writer, uint64_t key, const void *chip, size_t bytes,
                              akin_error *err);
-/* Frees the writer whether it works or not. entry->id is left alone; the rest is filled in. AKIN_ERR_INVALID for a
- * pack without chips or with a key twice: nothing is written. */
+/* Frees the writer whether it works or not. entry->id is left alone; the rest is filled in.
+ * AKIN_ERR_INVALID for a pack without chips or with a key twice: nothing is written. */
 akin_status akin_pack_commit(akin_pack_writer *writer, struct akin_pack_entry *entry,
                              akin_error *err);
 void akin_pack_abort(akin_pack_writer *writer);
 
-/* Reads a pack through a mapping; safe from several threads. Header and directory are checked at open, a chip's
- * CRC32C when it is read. */
+/* Reads a pack through a mapping; safe from several threads. Header and directory are checked at
+ * open, a chip's CRC32C when it is read. */
 typedef struct akin_pack akin_pack;
 akin_status akin_pack_open(akin_pack **out, const char *path, akin_error *err);
 void akin_pack_close(akin_pack *pack);
@@ -181,7 +188,8 @@ akin_status akin_pack_find(const akin_pack *pack, uint64_t key, const void **chi
 akin_status akin_pack_verify(const akin_pack *pack, akin_fault_fn *fault, void *user,
                              akin_error *err);
 
-/* Chips of a whole collection by key: finds the pack in the catalogue and keeps the last few open. One thread. */
+/* Chips of a whole collection by key: finds the pack in the catalogue and keeps the last few open.
+ * One thread. */
 typedef struct akin_chips akin_chips;
 akin_status akin_chips_open(akin_chips **out, akin_catalog *catalog, akin_error *err);
 void akin_chips_close(akin_chips *chips);

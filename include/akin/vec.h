@@ -1,15 +1,15 @@
 /*
- * vec: the numeric kernels everything else is made of, in the manner of dav1d: a scalar version that
- * is the definition of truth, one file per instruction set, a table of pointers chosen once.
+ * vec: the numeric kernels everything else is made of, in the manner of dav1d: a scalar version
+ * that is the definition of truth, one file per instruction set, a table of pointers chosen once.
  *
  *     const struct akin_kernels *k = akin_kernels();
  *     float s = k->dot(a, b, 224);
  *
- * AKIN_KERNELS=scalar|neon|avx2|avx512 forces one; a name that this CPU cannot run falls back to the
- * best one before it in that list, and an unknown name is ignored. Kernels take any n, n = 0 among
- * them, and any alignment (of their elements); they write no byte past what their contract names and
- * read none past their inputs. Buffers do not overlap unless said. Integer results are bit-equal in
- * every tier; floating-point results differ in rounding only (the order of the sum).
+ * AKIN_KERNELS=scalar|neon|avx2|avx512 forces one; a name that this CPU cannot run falls back to
+ * the best one before it in that list, and an unknown name is ignored. Kernels take any n, n = 0
+ * among them, and any alignment (of their elements); they write no byte past what their contract
+ * names and read none past their inputs. Buffers do not overlap unless said. Integer results are
+ * bit-equal in every tier; floating-point results differ in rounding only (the order of the sum).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -44,17 +44,17 @@ struct akin_kernels {
     void (*f32_from_f16)(float *out, const akin_f16 *in, size_t n);
 
     /* out[r] = <query, rows[r]> for `count` rows of n values that follow each other without a gap:
-     * the exact scan. Runs at memory speed. A row is summed in the same order wherever it stands, here
-     * and in dots_f16_block: its score does not depend on its neighbours, to the last bit. */
+     * the exact scan. Runs at memory speed. A row is summed in the same order wherever it stands,
+     * here and in dots_f16_block: its score does not depend on its neighbours, to the last bit. */
     void (*dots_f16)(float *out, const float *query, const akin_f16 *rows, size_t count, size_t n);
     /* out[q * out_stride + r] = <queries[q * n ..], rows[r]> for a block of queries: each row is
      * read once for all of them. */
     void (*dots_f16_block)(float *out, size_t out_stride, const float *queries, size_t query_count,
                            const akin_f16 *rows, size_t row_count, size_t n);
 
-    /* C (m, n) += A (m, k) * B (k, n), all row-major with the given strides in elements. One thread.
-     * Blocked and packed inside; scratch is on the stack (under 200 KB). An element's sum has the same
-     * order wherever it lies in C. */
+    /* C (m, n) += A (m, k) * B (k, n), all row-major with the given strides in elements. One
+     * thread. Blocked and packed inside; scratch is on the stack (under 200 KB). An element's sum
+     * has the same order wherever it lies in C. */
     void (*gemm)(float *c, size_t c_stride, const float *a, size_t a_stride, const float *b,
                  size_t b_stride, size_t m, size_t n, size_t k);
 
@@ -81,12 +81,12 @@ const struct akin_kernels *akin_kernels_named(const char *name);
  * NULL-terminated. */
 const char *const *akin_kernels_list(void);
 
-/* Scales x to unit length in place and returns the length it had; a vector of length below 1e-20, or
- * with a value that is not finite, becomes all zeros and returns 0. */
+/* Scales x to unit length in place and returns the length it had; a vector of length below 1e-20,
+ * or with a value that is not finite, becomes all zeros and returns 0. */
 float akin_normalize(float *x, size_t n);
 
-/* int8 with one scale: q[i] = round(x[i] / scale), ties to even, scale = max|x| / 127. All zeros, and
- * a vector with a value that is not finite, give zeros and scale 0. */
+/* int8 with one scale: q[i] = round(x[i] / scale), ties to even, scale = max|x| / 127. All zeros,
+ * and a vector with a value that is not finite, give zeros and scale 0. */
 float akin_quantize_i8(int8_t *q, const float *x, size_t n);
 
 /* C = A * B over a pool's threads (may be NULL): rows of A are shared out. C is overwritten. */
@@ -94,12 +94,12 @@ void akin_matmul(akin_pool *pool, float *c, const float *a, const float *b, size
                  size_t k);
 
 /*
- * Eigenvectors of a real symmetric matrix (Householder tridiagonalisation, then the implicit QL method;
- * Golub and Van Loan, Matrix Computations, 8.3). a (n, n) row-major is destroyed; only its lower
- * triangle counts, but every value in it must be finite. On success row i
- * of `vectors` (n, n) is the unit eigenvector of values[i], largest value first, its sign such that
- * the largest component by size is positive. AKIN_ERR_INVALID where a value is not finite or it does
- * not converge; AKIN_ERR_NO_MEMORY (three rows of scratch).
+ * Eigenvectors of a real symmetric matrix (Householder tridiagonalisation, then the implicit QL
+ * method; Golub and Van Loan, Matrix Computations, 8.3). a (n, n) row-major is destroyed; only its
+ * lower triangle counts, but every value in it must be finite. On success row i of `vectors` (n, n)
+ * is the unit eigenvector of values[i], largest value first, its sign such that the largest
+ * component by size is positive. AKIN_ERR_INVALID where a value is not finite or it does not
+ * converge; AKIN_ERR_NO_MEMORY (three rows of scratch).
  */
 akin_status akin_eigen_symmetric(double *values, double *vectors, double *a, size_t n,
                                  akin_error *err);
@@ -112,10 +112,9 @@ struct akin_hit {
 };
 
 /*
- * The k best of a stream of hits: higher score first, then the smaller key, then the smaller row, so
- * that the answer does not depend on the order of the stream. Buffer of 2k with a threshold:
- * amortised O(1) a hit.
- * The struct borrows `hits` (2 * k entries, k >= 1) from its maker.
+ * The k best of a stream of hits: higher score first, then the smaller key, then the smaller row,
+ * so that the answer does not depend on the order of the stream. Buffer of 2k with a threshold:
+ * amortised O(1) a hit. The struct borrows `hits` (2 * k entries, k >= 1) from its maker.
  */
 struct akin_topk {
     struct akin_hit *hits;

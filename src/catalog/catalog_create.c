@@ -1,11 +1,11 @@
 /*
  * akin init: a collection's folder, whole or not at all.
  *
- * A folder that is not there yet is built as DIR.tmp-PID-N beside it and renamed. In an empty folder that
- * is there (it may be the working folder, or a mount point, and has somebody's rights) the parts are
- * made in place under the collection's lock, and the catalogue, which is what makes it a collection,
- * comes last, by a rename too. What a crash leaves in there does not count as something, so that
- * init can be run again.
+ * A folder that is not there yet is built as DIR.tmp-PID-N beside it and renamed. In an empty
+ * folder that is there (it may be the working folder, or a mount point, and has somebody's rights)
+ * the parts are made in place under the collection's lock, and the catalogue, which is what makes
+ * it a collection, comes last, by a rename too. What a crash leaves in there does not count as
+ * something, so that init can be run again.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,9 +1,9 @@
 /*
  * Opening and closing a collection, and transactions.
  *
- * The writer holds DIR/lock from open to close, so that there is one writer a collection and not only one a
- * transaction: an index beside the catalogue has to agree with it. SQLite's own locks see to the
- * readers.
+ * The writer holds DIR/lock from open to close, so that there is one writer a collection and not
+ * only one a transaction: an index beside the catalogue has to agree with it. SQLite's own locks
+ * see to the readers.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

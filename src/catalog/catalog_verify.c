@@ -1,8 +1,8 @@
 /*
- * akin verify's part of the catalogue: SQLite's own checks (pages, indexes, types, foreign keys), that the
- * schema is exactly ours (a file from elsewhere could bring triggers, or lack an index that keeps addresses
- * unique), every scene and pack by the rules of reading, what a scene's counts say of each other, and
- * the sums.
+ * akin verify's part of the catalogue: SQLite's own checks (pages, indexes, types, foreign keys),
+ * that the schema is exactly ours (a file from elsewhere could bring triggers, or lack an index
+ * that keeps addresses unique), every scene and pack by the rules of reading, what a scene's counts
+ * say of each other, and the sums.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -79,8 +79,8 @@ static void foreign_key_row(const struct verify *verify, sqlite3_stmt *row)
 
 /* ---- the schema ---- */
 
-/* SQLite's own tables (sqlite_sequence, ANALYZE's statistics) and automatic indexes have no sql or a
- * reserved name. */
+/* SQLite's own tables (sqlite_sequence, ANALYZE's statistics) and automatic indexes have no sql or
+ * a reserved name. */
 #define SCHEMA_SQL                                                                                 \
     "SELECT name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%'"           \
     " ESCAPE '\\' ORDER BY name"

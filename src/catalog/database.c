@@ -1,15 +1,16 @@
 /*
  * The connection to SQLite.
  *
- * The file is in WAL mode: readers see the last commit while a writer goes on. A reader of a WAL file
- * needs the index of the log (FILE-shm), in memory shared with the writer, and makes it where it is
- * not there. On a read-only file system, or in a folder where it may not write, it cannot; then the
- * file is opened as `immutable`, which needs neither index nor locks. That is right only while nobody
- * writes, so it is refused where a log with commits in it (FILE-wal) lies beside the file; a reader
- * without rights that lives on while somebody else becomes writer has to be opened again.
+ * The file is in WAL mode: readers see the last commit while a writer goes on. A reader of a WAL
+ * file needs the index of the log (FILE-shm), in memory shared with the writer, and makes it where
+ * it is not there. On a read-only file system, or in a folder where it may not write, it cannot;
+ * then the file is opened as `immutable`, which needs neither index nor locks. That is right only
+ * while nobody writes, so it is refused where a log with commits in it (FILE-wal) lies beside the
+ * file; a reader without rights that lives on while somebody else becomes writer has to be opened
+ * again.
  *
- * A file from elsewhere is not trusted: SQLite is told to be defensive, to check its cells, to run no
- * unsafe function from its schema, and to refuse values over 16 MB.
+ * A file from elsewhere is not trusted: SQLite is told to be defensive, to check its cells, to run
+ * no unsafe function from its schema, and to refuse values over 16 MB.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -163,8 +164,8 @@ akin_status database_check_write(const akin_catalog *catalog, const char *what, 
         return akin_error_set(err, AKIN_ERR_INVALID,
                               "cannot %s in '%s': it was opened for reading only", what,
                               catalog->dir);
-    /* After a full disk or an I/O error SQLite may give the whole transaction up by itself; what came
-     * after would then be committed without what came before. */
+    /* After a full disk or an I/O error SQLite may give the whole transaction up by itself; what
+     * came after would then be committed without what came before. */
     if (catalog->in_transaction && sqlite3_get_autocommit(catalog->db))
         return akin_error_set(err, AKIN_ERR_IO,
                               "cannot %s in '%s': the transaction was given up after an earlier "
@@ -213,8 +214,9 @@ static bool plain_in_uri(char c)
            strchr("/._-", c);
 }
 
-/* `path` as an address "file:...", every byte that is not plainly harmless escaped. All opening goes by
- * it, since a SQLite built with SQLITE_USE_URI takes a path that starts with "file:" as one anyway. */
+/* `path` as an address "file:...", every byte that is not plainly harmless escaped. All opening
+ * goes by it, since a SQLite built with SQLITE_USE_URI takes a path that starts with "file:" as one
+ * anyway. */
 static akin_status append_uri(struct akin_buffer *out, const char *path, akin_error *err)
 {
     size_t length = strlen(path);

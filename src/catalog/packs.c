@@ -1,12 +1,13 @@
 /*
  * Chip packs: which file under DIR/chips has which keys.
  *
- * A key's top bit is flipped on its way to SQLite's signed integers and back: the order of u64 keys stays
- * (scene ids go up to 2^32 - 1, so that keys go above INT64_MAX), and so do ranges.
+ * A key's top bit is flipped on its way to SQLite's signed integers and back: the order of u64 keys
+ * stays (scene ids go up to 2^32 - 1, so that keys go above INT64_MAX), and so do ranges.
  *
- * Which ranges hold a key: their first key is not above it, and not further below than the widest range
- * is wide. The widest, in scenes, comes from an index of its own; ranges hardly overlap, so that a few
- * entries are read: 20 us among 10,000 packs, where reading all that begin below took 1.3 ms.
+ * Which ranges hold a key: their first key is not above it, and not further below than the widest
+ * range is wide. The widest, in scenes, comes from an index of its own; ranges hardly overlap, so
+ * that a few entries are read: 20 us among 10,000 packs, where reading all that begin below took
+ * 1.3 ms.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -22,8 +23,8 @@ static uint64_t key_from_sql(int64_t value)
     return (uint64_t)value ^ (uint64_t)1 << 63;
 }
 
-/* ids come from AUTOINCREMENT's own memory of the largest ever recorded, and from what this handle gave
- * out before it was recorded; one writer at a time sees to the rest. */
+/* ids come from AUTOINCREMENT's own memory of the largest ever recorded, and from what this handle
+ * gave out before it was recorded; one writer at a time sees to the rest. */
 akin_status akin_catalog_pack_next(akin_catalog *catalog, uint64_t *id, akin_error *err)
 {
     sqlite3_stmt *statement = catalog->statements[STATEMENT_PACK_LAST];

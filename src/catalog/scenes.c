@@ -1,7 +1,8 @@
 /*
- * Scenes: rows of table `scene` to and from struct akin_scene, by the list of columns in statements.h. What
- * is written is checked by the same rules as what is read (the file may come from anywhere): types,
- * ranges, lengths, boxes and intervals that are one. An unknown double is SQL's NULL.
+ * Scenes: rows of table `scene` to and from struct akin_scene, by the list of columns in
+ * statements.h. What is written is checked by the same rules as what is read (the file may come
+ * from anywhere): types, ranges, lengths, boxes and intervals that are one. An unknown double is
+ * SQL's NULL.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

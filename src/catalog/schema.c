@@ -1,13 +1,13 @@
 /*
- * The schema of collection.sqlite, as a list of steps: step n takes a file from schema n to n + 1. A step
- * that was released never changes; a new schema is a new step (and AKIN_CATALOG_SCHEMA + 1). Also
- * described in docs/FORMATS.md.
+ * The schema of collection.sqlite, as a list of steps: step n takes a file from schema n to n + 1.
+ * A step that was released never changes; a new schema is a new step (and AKIN_CATALOG_SCHEMA + 1).
+ * Also described in docs/FORMATS.md.
  *
- * Every table is STRICT, so that a value of a wrong type is found by SQLite. Rows of scenes are never
- * deleted and ids are AUTOINCREMENT, so that a tile's key is never given twice. Tile keys are u64; SQLite's
- * integers are signed: they are stored with the top bit flipped, which keeps their order
- * (packs.c). The table tally holds the sums per state, kept by triggers, so that counting does not
- * read the scenes: 1 million scenes cost `akin status` as much as one.
+ * Every table is STRICT, so that a value of a wrong type is found by SQLite. Rows of scenes are
+ * never deleted and ids are AUTOINCREMENT, so that a tile's key is never given twice. Tile keys are
+ * u64; SQLite's integers are signed: they are stored with the top bit flipped, which keeps their
+ * order (packs.c). The table tally holds the sums per state, kept by triggers, so that counting
+ * does not read the scenes: 1 million scenes cost `akin status` as much as one.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

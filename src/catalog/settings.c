@@ -1,9 +1,9 @@
 /*
- * What is fixed when a collection is made: one list of settings with their ranges, from which come the
- * defaults, the check, and the rows of table `setting`. Also the sample types.
+ * What is fixed when a collection is made: one list of settings with their ranges, from which come
+ * the defaults, the check, and the rows of table `setting`. Also the sample types.
  *
- * A number is stored as SQLite's own integer or real, so that no text and no locale comes between; the
- * seed's 64 bits go as they are.
+ * A number is stored as SQLite's own integer or real, so that no text and no locale comes between;
+ * the seed's 64 bits go as they are.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -127,7 +127,8 @@ static akin_status load_one(sqlite3 *db, sqlite3_stmt *statement, const struct s
     return AKIN_OK;
 }
 
-/* The statement for settings, made anew: they are read and written once, before or without a handle. */
+/* The statement for settings, made anew: they are read and written once, before or without a
+ * handle. */
 static akin_status prepare(sqlite3_stmt **out, sqlite3 *db, enum statement which, akin_error *err)
 {
     if (sqlite3_prepare_v2(db, statement_sql(which), -1, out, NULL) != SQLITE_OK)

@@ -1,6 +1,7 @@
 /*
- * All SQL that runs after a catalogue is open, in one list; each is prepared once, when it is opened,
- * which also shows that the tables and columns are there. (schema.c holds what makes the tables.)
+ * All SQL that runs after a catalogue is open, in one list; each is prepared once, when it is
+ * opened, which also shows that the tables and columns are there. (schema.c holds what makes the
+ * tables.)
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -12,9 +13,10 @@
 #include "akin/core.h"
 
 /*
- * The columns of a scene but its id: COLUMN(name, kind, member of struct akin_scene, least, most). For
- * TEXT, `most` is the longest in bytes and `least` 1 where it must be there. One list makes the SQL, the
- * binding, the reading and the checks; the last column stands apart, since SQL has no comma after it.
+ * The columns of a scene but its id: COLUMN(name, kind, member of struct akin_scene, least, most).
+ * For TEXT, `most` is the longest in bytes and `least` 1 where it must be there. One list makes the
+ * SQL, the binding, the reading and the checks; the last column stands apart, since SQL has no
+ * comma after it.
  */
 #define SCENE_TILES_MAX ((int64_t)1 << 32) /* 14 + 14 bits of grid, 4 of level */
 #define SCENE_COLUMNS(COLUMN)                                                                      \

@@ -48,7 +48,8 @@ akin_status akin_dir_sync(const char *path, akin_error *err)
         return akin_error_errno(err, errno, "cannot open the folder '%s'", path);
     int reason = fsync(fd) == 0 ? 0 : errno;
     close(fd);
-    /* Some network and FUSE file systems have no fsync for folders: nothing more can be done there. */
+    /* Some network and FUSE file systems have no fsync for folders: nothing more can be done
+     * there. */
     if (reason && reason != EINVAL && reason != ENOTSUP)
         return akin_error_errno(err, reason, "cannot sync the folder '%s'", path);
     return AKIN_OK;

@@ -163,8 +163,8 @@ struct walk {
 };
 
 /* Turns to add for the step from the last point to this one, so that it goes the shorter way: as
- * written up to 180 degrees, else through the antimeridian. A step of exactly 360 along one parallel
- * is a walk around it, as from the upper left to the upper right corner of a world map. */
+ * written up to 180 degrees, else through the antimeridian. A step of exactly 360 along one
+ * parallel is a walk around it, as from the upper left to the upper right corner of a world map. */
 static double turns_of_step(const struct walk *walk, double lon, double lat)
 {
     double step = lon - walk->lon;

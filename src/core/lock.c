@@ -20,7 +20,8 @@ struct akin_lock {
 
 #define PID_TEXT_MAX 32
 
-/* " (pid N)", or nothing where the holder has not written it yet or the file holds something else. */
+/* " (pid N)", or nothing where the holder has not written it yet or the file holds something
+ * else. */
 static void read_holder(char out[PID_TEXT_MAX], int fd)
 {
     char text[PID_TEXT_MAX / 2];

@@ -154,7 +154,8 @@ static bool is_open(const char *text)
     return !*text || strcmp(text, "..") == 0;
 }
 
-/* a/b, split already. "/" alone says nothing, and is more likely two empty variables of a script. */
+/* a/b, split already. "/" alone says nothing, and is more likely two empty variables of a
+ * script. */
 static bool parse_two(struct akin_interval *out, const char *a, const char *b)
 {
     struct akin_interval begin = {AKIN_TIME_MIN, 0}, end = {0, AKIN_TIME_MAX};

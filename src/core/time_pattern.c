@@ -72,7 +72,8 @@ static bool read_month_name(int *out, const char *text)
     return false;
 }
 
-/* One field at `text`: returns what follows. A field that is there twice must say the same twice. */
+/* One field at `text`: returns what follows. A field that is there twice must say the same
+ * twice. */
 static const char *match_field(struct match *match, const char *text, char letter)
 {
     size_t i = find_letter(letter);
@@ -177,7 +178,8 @@ static bool to_interval(struct akin_interval *out, const struct match *match)
     return true;
 }
 
-/* The fields that the pattern has, one bit each; NULL text where it is sound, else what is wrong. */
+/* The fields that the pattern has, one bit each; NULL text where it is sound, else what is
+ * wrong. */
 static const char *check_fields(unsigned has)
 {
     const unsigned day = 1u << DAY | 1u << DAY_OF_YEAR;
@@ -247,8 +249,8 @@ static const char *const usual[] = {"%Y-%m-%dT%H%M%S", "%Y%m%dT%H%M%S", "%Y-%m-%
 #define USUAL_YEAR_MIN 1900
 #define USUAL_YEAR_MAX 2199
 
-/* Whether [begin, end) is not part of a longer number, as in 120200927. A year and month must not be
- * part of a longer date either: 2020-09-31 does not say September. */
+/* Whether [begin, end) is not part of a longer number, as in 120200927. A year and month must not
+ * be part of a longer date either: 2020-09-31 does not say September. */
 static bool stands_alone(const char *text, const char *begin, const char *end, bool is_month)
 {
     if (is_digit(*end) || (is_digit(*begin) && begin > text && is_digit(begin[-1])))

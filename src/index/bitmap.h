@@ -1,6 +1,6 @@
 /*
- * Private to index: which rows of a part are dead. A bitmap that a view holds never changes; a writer copies it
- * first. NULL is a bitmap with no bit set.
+ * Private to index: which rows of a part are dead. A bitmap that a view holds never changes; a
+ * writer copies it first. NULL is a bitmap with no bit set.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -19,7 +19,8 @@ struct bitmap {
     uint64_t words[];
 };
 
-/* A copy of `from` (may be NULL) with room for at least `bits`, one reference. NULL: out of memory. */
+/* A copy of `from` (may be NULL) with room for at least `bits`, one reference. NULL: out of
+ * memory. */
 struct bitmap *bitmap_copy(const struct bitmap *from, size_t bits);
 struct bitmap *bitmap_ref(struct bitmap *bitmap); /* takes NULL, like unref */
 void bitmap_unref(struct bitmap *bitmap);

@@ -95,7 +95,8 @@ void draft_commit_add(struct draft *draft, const struct akin_columns *columns, s
     key_range(columns, rows, &min, &max, &ascending);
     for (size_t i = 0; i + 1 < draft->view->part_count; i++) {
         struct part *part = &draft->view->parts[i];
-        /* Where nothing was found when it was staged, the bitmap may be another view's: not ours. */
+        /* Where nothing was found when it was staged, the bitmap may be another view's: not
+         * ours. */
         if (!part->dead_is_own || !ranges_meet(part->segment, min, max))
             continue;
         for (size_t r = 0; r < rows; r++) {

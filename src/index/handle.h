@@ -1,9 +1,9 @@
 /*
  * Private to index: the handle, and drafts, the way in which every change comes about.
  *
- * A draft is the next view in the making. Each operation on it has two halves: stage, which may fail and changes
- * nothing that anyone sees, and commit, which cannot fail. Between the two the writer makes its log record
- * durable; a replay has nothing to do there.
+ * A draft is the next view in the making. Each operation on it has two halves: stage, which may
+ * fail and changes nothing that anyone sees, and commit, which cannot fail. Between the two the
+ * writer makes its log record durable; a replay has nothing to do there.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -69,13 +69,13 @@ void draft_commit_remove(struct draft *draft, uint64_t first, uint64_t last);
 
 /* ---- recovery ---- */
 
-/* Reads what is committed into the handle and publishes it: manifest, segments (those already open are
- * kept), tombstones, log. */
+/* Reads what is committed into the handle and publishes it: manifest, segments (those already open
+ * are kept), tombstones, log. */
 akin_status recovery_load(akin_index *index, akin_error *err);
 /* Replays what the log has beyond index->wal. */
 akin_status recovery_follow_log(akin_index *index, akin_error *err);
-/* Writer: puts right what recovery_load found: unfinished records cut off, damage kept aside, files that
- * no one names removed. */
+/* Writer: puts right what recovery_load found: unfinished records cut off, damage kept aside, files
+ * that no one names removed. */
 akin_status recovery_repair(akin_index *index, akin_error *err);
 /* Writer: makes an index where there is none. */
 akin_status recovery_create(const char *path, uint32_t dim, uint32_t model, akin_error *err);

@@ -1,6 +1,6 @@
 /*
- * Private to index: the bytes of its four kinds of files, as docs/FORMATS.md specifies them. All numbers are
- * little-endian and written as they lie in memory.
+ * Private to index: the bytes of its four kinds of files, as docs/FORMATS.md specifies them. All
+ * numbers are little-endian and written as they lie in memory.
  *
  * Every file starts with the same 16 bytes (struct preamble), so that any version of akin can tell
  * what a file is and whether it is too new for it.
@@ -53,7 +53,8 @@ struct log_head {
 
 enum log_record { LOG_ADD = 1, LOG_REMOVE = 2 };
 
-/* LOG_ADD: this, then rows * 88 bytes of columns, then rows * dim f16, then zeros up to a multiple of 8. */
+/* LOG_ADD: this, then rows * 88 bytes of columns, then rows * dim f16, then zeros up to a multiple
+ * of 8. */
 struct log_add {
     uint64_t rows;
 };
@@ -61,7 +62,8 @@ struct log_remove {
     uint64_t first, last;
 };
 
-/* ---- tombstones: this, then ceil(rows / 64) u64 with bit r % 64 of word r / 64 set for a dead row r ---- */
+/* ---- tombstones: this, then ceil(rows / 64) u64 with bit r % 64 of word r / 64 set for a dead row
+ * r ---- */
 
 struct tomb_head {
     struct preamble preamble;

@@ -1,7 +1,8 @@
 /*
- * Private to index: the manifest, an append-only list of edits. What it says is what is committed: a file that it
- * does not name is not part of the index. One record is one edit and may hold several changes, so that
- * "this segment comes, these tombstones change, the log starts anew" happens at once or not at all.
+ * Private to index: the manifest, an append-only list of edits. What it says is what is committed:
+ * a file that it does not name is not part of the index. One record is one edit and may hold
+ * several changes, so that "this segment comes, these tombstones change, the log starts anew"
+ * happens at once or not at all.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -62,8 +63,8 @@ void manifest_fini(struct manifest *manifest); /* takes a zeroed struct */
 akin_status manifest_copy(struct manifest *out, const struct manifest *from, akin_error *err);
 const struct manifest_segment *manifest_find(const struct manifest *manifest, uint64_t id);
 
-/* Reads DIR/MANIFEST up to its last good record. NOT_FOUND, CORRUPT where not even the first record is
- * good, VERSION. */
+/* Reads DIR/MANIFEST up to its last good record. NOT_FOUND, CORRUPT where not even the first record
+ * is good, VERSION. */
 akin_status manifest_read(struct manifest *out, const char *dir, akin_error *err);
 /* Whether the file is still the one, and of the size, that was read. */
 bool manifest_is_current(const struct manifest *manifest, const char *dir);

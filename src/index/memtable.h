@@ -1,7 +1,7 @@
 /*
- * Private to index: the memtable, the rows of the log in memory. Rows are only ever appended, in chunks that never
- * move, so that a view (chunk pointers and a row count) stays true while the writer goes on. The table itself
- * belongs to the one writer; views only keep it alive.
+ * Private to index: the memtable, the rows of the log in memory. Rows are only ever appended, in
+ * chunks that never move, so that a view (chunk pointers and a row count) stays true while the
+ * writer goes on. The table itself belongs to the one writer; views only keep it alive.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,7 +1,7 @@
 /*
- * Merges: size-tiered, as in LSM trees. More than 16 segments: eight of about one size become one, so that a row is
- * rewritten about log8(n / memtable_rows) times in its life. A segment more than half dead is rewritten
- * alone. Runs when the log is empty, inside a flush.
+ * Merges: size-tiered, as in LSM trees. More than 16 segments: eight of about one size become one,
+ * so that a row is rewritten about log8(n / memtable_rows) times in its life. A segment more than
+ * half dead is rewritten alone. Runs when the log is empty, inside a flush.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -24,7 +24,8 @@ static int compare_live(const void *a, const void *b)
 }
 
 /* The eight next to each other in size that are the most alike, else the eight smallest; as many of
- * them as make a segment of allowed size. Returns how many, fewer than 2 where nothing can be merged. */
+ * them as make a segment of allowed size. Returns how many, fewer than 2 where nothing can be
+ * merged. */
 static size_t choose_tier(struct part **sorted, size_t count, size_t *first)
 {
     *first = 0;
@@ -49,7 +50,8 @@ static bool mostly_dead(const struct part *part)
     return 2 * part_live(part) < part->rows;
 }
 
-/* Sorts the segments' parts so that sorted[*first ..] are those to be merged; returns their number. */
+/* Sorts the segments' parts so that sorted[*first ..] are those to be merged; returns their
+ * number. */
 static size_t choose(struct part **sorted, size_t count, size_t *first)
 {
     qsort(sorted, count, sizeof *sorted, compare_live);

@@ -1,7 +1,7 @@
 /*
- * Private to index: the records of the manifest and of the log. A record's head has a checksum of its own,
- * so that what a crash leaves (a file that ends inside a record) can be told from damage (bytes that
- * are there and wrong).
+ * Private to index: the records of the manifest and of the log. A record's head has a checksum of
+ * its own, so that what a crash leaves (a file that ends inside a record) can be told from damage
+ * (bytes that are there and wrong).
  *
  * SPDX-License-Identifier: Apache-2.0
  */

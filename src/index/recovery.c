@@ -1,7 +1,8 @@
 /*
- * Recovery: from the files to a handle. Reading changes nothing on disk and is the same for a reader and a
- * writer; what a writer then puts right is in recovery_repair. Nothing that could hold rows is deleted
- * while there is a sign that the manifest has lost something: it is set aside under a name that says so.
+ * Recovery: from the files to a handle. Reading changes nothing on disk and is the same for a
+ * reader and a writer; what a writer then puts right is in recovery_repair. Nothing that could hold
+ * rows is deleted while there is a sign that the manifest has lost something: it is set aside under
+ * a name that says so.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -118,7 +119,8 @@ static akin_status open_segment(struct segment **out, const struct load *load,
     return AKIN_OK;
 }
 
-/* A segment with its tombstones; without them it would serve what was removed, so both or neither. */
+/* A segment with its tombstones; without them it would serve what was removed, so both or
+ * neither. */
 static akin_status open_part(struct part *part, const struct load *load,
                              const struct manifest_segment *is, akin_error *err)
 {
@@ -428,8 +430,8 @@ static akin_status repair_log(akin_index *index, akin_error *err)
     return AKIN_OK;
 }
 
-/* Files that no one names are what an interrupted flush or merge left. But where the manifest may have
- * lost its end, they may be what it named. */
+/* Files that no one names are what an interrupted flush or merge left. But where the manifest may
+ * have lost its end, they may be what it named. */
 static akin_status sweep(const akin_index *index, bool suspect, akin_error *err)
 {
     char **names = NULL, path[AKIN_PATH_MAX];
@@ -452,8 +454,8 @@ static akin_status sweep(const akin_index *index, bool suspect, akin_error *err)
 
 akin_status recovery_repair(akin_index *index, akin_error *err)
 {
-    /* An unfinished record alone is what a crash leaves; its old files are still there. Where they are gone, the
-     * record had been whole. */
+    /* An unfinished record alone is what a crash leaves; its old files are still there. Where they
+     * are gone, the record had been whole. */
     bool suspect = index->log_missing || index->segments_missing || index->manifest.damaged;
     akin_status status = repair_manifest(index, err);
     /* Before a new log takes a number that a forgotten one may have. */

@@ -1,11 +1,12 @@
 /*
- * Exact search: every row that zones and filter leave is scored. The rows are taken block by block (1024 rows),
- * shared out over the pool's threads; each thread keeps its own best hits, which are joined at the end. Ties
- * go by key, so that the answer depends neither on the threads nor on where a row lies.
+ * Exact search: every row that zones and filter leave is scored. The rows are taken block by block
+ * (1024 rows), shared out over the pool's threads; each thread keeps its own best hits, which are
+ * joined at the end. Ties go by key, so that the answer depends neither on the threads nor on where
+ * a row lies.
  *
- * A filter is asked in one of two ways, decided anew for each block by asking 32 of its rows: where most match, all
- * rows are scored and only those that could enter the answer are asked; where few match, all are asked
- * first and only those that match are scored.
+ * A filter is asked in one of two ways, decided anew for each block by asking 32 of its rows: where
+ * most match, all rows are scored and only those that could enter the answer are asked; where few
+ * match, all are asked first and only those that match are scored.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,6 +1,7 @@
 /*
- * Opening segments, and finding keys in them. What a file says about itself is believed only after it has been
- * checked; what is not checked at open (a row number in the key run) is checked where it is used.
+ * Opening segments, and finding keys in them. What a file says about itself is believed only after
+ * it has been checked; what is not checked at open (a row number in the key run) is checked where
+ * it is used.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -215,7 +216,8 @@ size_t segment_lower_bound(const struct segment *segment, uint64_t key)
     return low;
 }
 
-/* New scenes have larger keys than any segment: the range alone answers, without touching a page. */
+/* New scenes have larger keys than any segment: the range alone answers, without touching a
+ * page. */
 size_t segment_find(const struct segment *segment, uint64_t key)
 {
     if (key < segment->first_key || key > segment->last_key)

@@ -1,6 +1,6 @@
 /*
- * Private to index: segments, the immutable files that hold most rows. Read through a mapping; a segment whose file
- * was unlinked stays valid while someone holds it.
+ * Private to index: segments, the immutable files that hold most rows. Read through a mapping; a
+ * segment whose file was unlinked stays valid while someone holds it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -34,8 +34,9 @@ struct segment {
 };
 
 akin_status segment_path(char *out, const char *dir, uint64_t id, akin_error *err);
-/* Checks head, table and sizes in full, and the checksums of what every search relies on (zones, sums);
- * the bulk is read by verify alone, so that opening does not depend on the number of rows. */
+/* Checks head, table and sizes in full, and the checksums of what every search relies on (zones,
+ * sums); the bulk is read by verify alone, so that opening does not depend on the number of
+ * rows. */
 akin_status segment_open(struct segment **out, const char *path, akin_error *err);
 struct segment *segment_ref(struct segment *segment);
 void segment_unref(struct segment *segment); /* takes NULL */

@@ -1,8 +1,8 @@
 /*
- * Writing segments. The file is written front to back, section by section; each section walks over its parts'
- * rows anew, so that a merge of any size streams from mapping to file. Kept in memory are, per row of the
- * result, which part it comes from (1 byte) and its int8 scale (4), and per row of the parts its new number
- * (4).
+ * Writing segments. The file is written front to back, section by section; each section walks over
+ * its parts' rows anew, so that a merge of any size streams from mapping to file. Kept in memory
+ * are, per row of the result, which part it comes from (1 byte) and its int8 scale (4), and per row
+ * of the parts its new number (4).
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,7 +1,7 @@
 /*
- * Private to index: turnovers, the changes of which files there are. New files are written first; one record
- * of the manifest then makes them part of the index and the old ones not; the old ones are removed last.
- * A crash at any point is before that record or after it.
+ * Private to index: turnovers, the changes of which files there are. New files are written first;
+ * one record of the manifest then makes them part of the index and the old ones not; the old ones
+ * are removed last. A crash at any point is before that record or after it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -32,11 +32,12 @@ akin_status turnover_keep(struct turnover *turn, const struct part *part, akin_e
 akin_status turnover_drop(struct turnover *turn, const struct part *part, akin_error *err);
 /* The log begins anew. */
 akin_status turnover_new_log(struct turnover *turn, akin_error *err);
-/* Commits, or undoes everything; frees what the turnover holds either way. Pass the status so far. */
+/* Commits, or undoes everything; frees what the turnover holds either way. Pass the status so
+ * far. */
 akin_status turnover_end(struct turnover *turn, akin_status status, akin_error *err);
 
-/* One merge, where there are too many segments or one is mostly dead; *done: there was nothing to do.
- * The log must be empty. */
+/* One merge, where there are too many segments or one is mostly dead; *done: there was nothing to
+ * do. The log must be empty. */
 akin_status merge_step(akin_index *index, bool *done, akin_error *err);
 
 #endif

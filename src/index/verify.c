@@ -1,6 +1,7 @@
 /*
- * Verifying a whole index: opened as any reader opens it, then every file of it is read in full. What recovery would
- * report as a warning is a fault here; what an interrupted writer leaves and the next one removes is not.
+ * Verifying a whole index: opened as any reader opens it, then every file of it is read in full.
+ * What recovery would report as a warning is a fault here; what an interrupted writer leaves and
+ * the next one removes is not.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

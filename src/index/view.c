@@ -124,7 +124,8 @@ const akin_f16 *part_vector(const struct part *part, size_t row)
     return part->chunks[row / BLOCK_ROWS]->vectors + row % BLOCK_ROWS * part->memtable->dim;
 }
 
-/* The hash belongs to the writer; others look through the keys, newest first: 32k of them take about 10 us. */
+/* The hash belongs to the writer; others look through the keys, newest first: 32k of them take
+ * about 10 us. */
 static size_t find_in_chunks(const struct part *part, uint64_t key)
 {
     for (size_t row = part->rows; row-- > 0;)

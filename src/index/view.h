@@ -1,7 +1,8 @@
 /*
- * Private to index: the view, what a search sees. A view never changes once it is published; it holds references
- * to segments, bitmaps and the memtable, and goes when its last holder lets go of it. A writer makes
- * the next one aside and swaps the pointer under the index's mutex, so that searches wait for nothing else.
+ * Private to index: the view, what a search sees. A view never changes once it is published; it
+ * holds references to segments, bitmaps and the memtable, and goes when its last holder lets go of
+ * it. A writer makes the next one aside and swaps the pointer under the index's mutex, so that
+ * searches wait for nothing else.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -68,9 +69,9 @@ const akin_f16 *part_vector(const struct part *part, size_t row);
 size_t part_find(const struct part *part, uint64_t key);
 
 /*
- * A walk over a part's live rows in an order of its own: for (walk_begin(...); walk->left; walk_next(walk)).
- * A segment's rows lie in posting order, (Hilbert key, begin, key), and have a run of sorted keys; a memtable is
- * sorted here.
+ * A walk over a part's live rows in an order of its own: for (walk_begin(...); walk->left;
+ * walk_next(walk)). A segment's rows lie in posting order, (Hilbert key, begin, key), and have a
+ * run of sorted keys; a memtable is sorted here.
  */
 enum walk_order { WALK_POSTING, WALK_KEYS };
 struct walk {

@@ -142,7 +142,8 @@ akin_status wal_replay(struct wal_state *state, const char *dir, uint64_t number
             state->good_bytes = sizeof(struct log_head);
     }
     if (!status) {
-        /* A reader may find the file shorter than it was: a writer has cut off an unfinished record. */
+        /* A reader may find the file shorter than it was: a writer has cut off an unfinished
+         * record. */
         state->file_bytes =
             (uint64_t)st.st_size < state->good_bytes ? state->good_bytes : (uint64_t)st.st_size;
         status = replay_records(state, fd, &replay, err);

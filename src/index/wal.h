@@ -1,5 +1,6 @@
 /*
- * Private to index: the write-ahead log. What add and remove were told since the last flush, one record a call.
+ * Private to index: the write-ahead log. What add and remove were told since the last flush, one
+ * record a call.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -32,8 +33,8 @@ akin_status wal_replay(struct wal_state *state, const char *dir, uint64_t number
                        uint32_t model, const struct wal_reader_fns *fns, void *user,
                        akin_error *err);
 
-/* Appends one record and fdatasyncs: the `rows` staged rows behind table->rows, or a range. Where that
- * fails the file is cut back to state->good_bytes; *broken says that even that failed. */
+/* Appends one record and fdatasyncs: the `rows` staged rows behind table->rows, or a range. Where
+ * that fails the file is cut back to state->good_bytes; *broken says that even that failed. */
 akin_status wal_append_rows(int fd, struct wal_state *state, const struct memtable *table,
                             size_t rows, const char *path, bool *broken, akin_error *err);
 akin_status wal_append_remove(int fd, struct wal_state *state, uint64_t first, uint64_t last,

@@ -1,6 +1,6 @@
 /*
- * Walks: a part's live rows in posting order or in key order, and the least of several walks, which is all that a
- * merge is.
+ * Walks: a part's live rows in posting order or in key order, and the least of several walks, which
+ * is all that a merge is.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,6 +1,6 @@
 /*
- * add and remove: validate, stage, make the log record durable, commit. Whatever fails before the record is
- * durable leaves everything as it was; nothing fails after it.
+ * add and remove: validate, stage, make the log record durable, commit. Whatever fails before the
+ * record is durable leaves everything as it was; nothing fails after it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,8 +11,8 @@
 #include "handle.h"
 #include "turnover.h"
 
-/* Rows must be of unit length or zero. f16 rounds a component by 2^-11 at most, so 1 % is far outside of
- * rounding; verify holds stored rows to the same. */
+/* Rows must be of unit length or zero. f16 rounds a component by 2^-11 at most, so 1 % is far
+ * outside of rounding; verify holds stored rows to the same. */
 #define NORM_TOLERANCE 0.01
 
 static akin_status check_columns(const struct akin_columns *columns, akin_error *err)
@@ -72,8 +72,8 @@ static void note_broken(akin_index *index, bool broken)
         index->broken = "a failed write could not be undone";
 }
 
-/* A log that is long enough becomes a segment. The rows are safe either way, so that a failure here is
- * the next call's, which tries again first. */
+/* A log that is long enough becomes a segment. The rows are safe either way, so that a failure here
+ * is the next call's, which tries again first. */
 static void flush_when_full(akin_index *index)
 {
     akin_error err = {0};

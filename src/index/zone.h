@@ -1,6 +1,7 @@
 /*
- * Private to index: zones. A zone says what the rows of one block can have, so that a filter passes over the whole
- * block without reading a row. Rows lie in Hilbert order of place, then time, which makes zones small.
+ * Private to index: zones. A zone says what the rows of one block can have, so that a filter passes
+ * over the whole block without reading a row. Rows lie in Hilbert order of place, then time, which
+ * makes zones small.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,5 +1,6 @@
 /*
- * akin_add: plan, fit if there is no encoder yet, then stream: the workers read and encode, this thread commits.
+ * akin_add: plan, fit if there is no encoder yet, then stream: the workers read and encode, this
+ * thread commits.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -63,7 +64,8 @@ static akin_status open_model(struct add *add, akin_error *err)
     return status;
 }
 
-/* Opens (or makes) the index of the encoder, and makes the encoder the default where there is none. */
+/* Opens (or makes) the index of the encoder, and makes the encoder the default where there is
+ * none. */
 static akin_status open_index(struct add *add, akin_error *err)
 {
     const struct akin_model_info *info = akin_model_info(add->model);
@@ -92,8 +94,8 @@ static akin_status open_index(struct add *add, akin_error *err)
 
 /* ---- scenes whose files are gone ---- */
 
-/* Removes the tiles of scenes that were dropped: the catalogue says so first and keeps their count until the index has
- * let go of them, so that a crash in between is made good by the next add. */
+/* Removes the tiles of scenes that were dropped: the catalogue says so first and keeps their count
+ * until the index has let go of them, so that a crash in between is made good by the next add. */
 struct dropped {
     uint32_t *ids;
     size_t count, max;
@@ -169,8 +171,8 @@ static akin_status take_strip(struct add *add, uint32_t scene, const struct work
     return status;
 }
 
-/* Takes a job to its end. A scene that failed in an earlier job of it has its strips thrown away: what is kept of it is
- * a prefix of its order. */
+/* Takes a job to its end. A scene that failed in an earlier job of it has its strips thrown away:
+ * what is kept of it is a prefix of its order. */
 static akin_status take_job(struct add *add, size_t job, akin_error *err)
 {
     uint32_t scene = add->plan.jobs[job].scene;

@@ -1,7 +1,8 @@
 /*
- * Memory of an add, reckoned before it begins: --ram is a promise, and a refusal with a number is better than a
- * death in the middle. The parts: GDAL's block cache, one cutter (a strip of pixels and what is being cut from it) a thread,
- * strips waiting to be encoded or committed, the tiles held for the fit, and the index's log in memory.
+ * Memory of an add, reckoned before it begins: --ram is a promise, and a refusal with a number is
+ * better than a death in the middle. The parts: GDAL's block cache, one cutter (a strip of pixels
+ * and what is being cut from it) a thread, strips waiting to be encoded or committed, the tiles
+ * held for the fit, and the index's log in memory.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,7 +1,8 @@
 /*
  * akin verify: each part checks its own files; here is what they must say of each other.
  *
- *   an embedded scene has as many rows in the index as the catalogue says; one that is not finished may have any number
+ *   an embedded scene has as many rows in the index as the catalogue says; one that is not finished
+ *   may have any number
  *   a row belongs to a scene that is there
  *   a row has a chip (where chips are kept)
  *

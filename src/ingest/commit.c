@@ -1,9 +1,11 @@
 /*
- * Commit: strips that came in order become durable, a batch at a time, in an order that a crash may cut anywhere:
+ * Commit: strips that came in order become durable, a batch at a time, in an order that a crash may
+ * cut anywhere:
  *
  *   1. the chip pack is renamed into place        an unknown pack is swept by the next add
  *   2. the catalogue learns of the pack           chips without rows: harmless
- *   3. the index gets the rows (log, fsync)       rows of a scene that is still "found": added again on resume, same keys
+ *   3. the index gets the rows (log, fsync)       rows of a scene that is still "found": added
+ *   again on resume, same keys
  *   4. the catalogue gets the scenes' progress
  *
  * So no row is ever without its chip, and no scene says "embedded" whose rows are not all there.

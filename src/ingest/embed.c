@@ -1,7 +1,8 @@
 /*
- * Embedding again, from chips: with an encoder that is there, or with the instant one fitted anew on a sample of all that
- * the collection holds by now. The new index is filled beside the old one in batches; what it has already is not done
- * again, so that a stop costs at most a batch. The catalogue's default changes last, in one step.
+ * Embedding again, from chips: with an encoder that is there, or with the instant one fitted anew
+ * on a sample of all that the collection holds by now. The new index is filled beside the old one
+ * in batches; what it has already is not done again, so that a stop costs at most a batch. The
+ * catalogue's default changes last, in one step.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -51,7 +52,8 @@ static void log_chip(struct embed *embed, uint64_t key, const akin_error *why)
     embed->failed++;
 }
 
-/* The chips of the batch's tiles, copied: a borrowed chip lasts only until the next is asked for. */
+/* The chips of the batch's tiles, copied: a borrowed chip lasts only until the next is asked
+ * for. */
 static akin_status fetch_chips(struct embed *embed)
 {
     for (size_t i = 0; i < embed->count; i++) {
@@ -147,7 +149,8 @@ static bool draw_rows(void *user, const struct akin_columns *columns, const floa
     return true;
 }
 
-/* Reads the sample's inputs into inputs[] and filled[] (entries owned by the caller); *count is how many could be had. */
+/* Reads the sample's inputs into inputs[] and filled[] (entries owned by the caller); *count is how
+ * many could be had. */
 static akin_status read_sample(struct embed *embed, const struct drawing *drawing, uint8_t **inputs,
                                uint8_t **filled, size_t *count)
 {
@@ -227,7 +230,8 @@ static akin_status refit(struct embed *embed)
     next_name(name, akin_catalog_dir(embed->catalog));
     if (status == AKIN_OK)
         status = fit_on(embed, &drawing, name);
-    /* Noted first: an encoder that is saved and not noted would be nobody's, and the next refit another one. */
+    /* Noted first: an encoder that is saved and not noted would be nobody's, and the next refit
+     * another one. */
     if (status == AKIN_OK)
         status = akin_catalog_value_set(embed->catalog, VALUE_UNFINISHED, name, embed->err);
     if (status == AKIN_OK)

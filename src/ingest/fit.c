@@ -1,9 +1,11 @@
 /*
- * The first encoder of a collection. The strips of the plan's sample are taken as they are read; their chips go to the
- * pack, their inputs are held; then the encoder is fitted on them, and because fitting has to compute their features
- * anyway, it returns their vectors too: nothing is read or encoded twice.
+ * The first encoder of a collection. The strips of the plan's sample are taken as they are read;
+ * their chips go to the pack, their inputs are held; then the encoder is fitted on them, and
+ * because fitting has to compute their features anyway, it returns their vectors too: nothing is
+ * read or encoded twice.
  *
- * Until the encoder is saved nothing is committed, so that a run killed before starts over with the same sample.
+ * Until the encoder is saved nothing is committed, so that a run killed before starts over with the
+ * same sample.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,6 +1,6 @@
 /*
- * What an add would take, for --dry-run: a few strips of the plan are really read, cut and encoded, and the rest is
- * reckoned from them.
+ * What an add would take, for --dry-run: a few strips of the plan are really read, cut and encoded,
+ * and the rest is reckoned from them.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -61,7 +61,8 @@ static const akin_model *model_to_time(struct sample *sample, const struct akin_
     return sample->fitted;
 }
 
-/* Reads and encodes the first strip of a job. A scene that fails here will fail when it is added. */
+/* Reads and encodes the first strip of a job. A scene that fails here will fail when it is
+ * added. */
 static void try_job(struct sample *sample, const struct plan *plan, size_t job,
                     const struct akin_settings *settings, const akin_model *model,
                     const struct akin_add_options *options)

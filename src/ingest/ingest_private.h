@@ -2,13 +2,15 @@
  * What the parts of ingest share.
  *
  *   plan.c      sources -> catalogue rows -> an ordered list of jobs (pieces of scenes)
- *   pipeline.c  workers turn jobs into strips and strips into vectors, in any order, within a budget
+ *   pipeline.c  workers turn jobs into strips and strips into vectors, in any order, within a
+ *   budget
  *   commit.c    strips, taken in the jobs' order, become chip packs, index rows and scene progress
  *   fit.c       the first strips of a new collection: held back until the encoder is fitted on them
  *   add.c       akin_add: all of it, in turn
  *
- * The order of the jobs is the only order that matters: what is committed is a prefix of it, so that a
- * killed run goes on where it was and ends with the same tiles and the same encoder as an uninterrupted one.
+ * The order of the jobs is the only order that matters: what is committed is a prefix of it, so
+ * that a killed run goes on where it was and ends with the same tiles and the same encoder as an
+ * uninterrupted one.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -27,8 +29,8 @@
 
 #define STAGE "ingest"
 
-/* Whether a failure met while reading an image is not the image's fault, and so must end the add instead of failing the
- * scene. */
+/* Whether a failure met while reading an image is not the image's fault, and so must end the add
+ * instead of failing the scene. */
 static inline bool ingest_is_fatal(akin_status status)
 {
     return status == AKIN_ERR_NO_MEMORY || status == AKIN_ERR_NO_SPACE;
@@ -54,9 +56,9 @@ struct plan {
     bool has_scaling[AKIN_DTYPE_COUNT];
 };
 
-/* Finds, opens what is new, writes the catalogue's rows (one transaction; none for a dry run, whose scenes have
- * made-up ids) and orders the jobs. fit_tiles: how many tiles an encoder still to be fitted wants, 0 = there is one.
- * Fills in the report's scene counts. */
+/* Finds, opens what is new, writes the catalogue's rows (one transaction; none for a dry run, whose
+ * scenes have made-up ids) and orders the jobs. fit_tiles: how many tiles an encoder still to be
+ * fitted wants, 0 = there is one. Fills in the report's scene counts. */
 akin_status plan_make(struct plan *out, akin_catalog *catalog, const char *const *sources,
                       size_t source_count, const struct akin_add_options *options,
                       uint64_t fit_tiles, akin_pool *pool, struct akin_add_report *report,
@@ -73,7 +75,8 @@ struct akin_source_options plan_source_options(const struct akin_scene *scene,
 
 enum work_state { WORK_READ, WORK_ENCODING, WORK_ENCODED };
 
-/* A strip on its way. Made by the worker that read it, owned by its job's list, freed by the committer. */
+/* A strip on its way. Made by the worker that read it, owned by its job's list, freed by the
+ * committer. */
 struct work {
     struct akin_strip strip;
     float *vectors; /* (strip.count, dim) once encoded */
@@ -84,15 +87,16 @@ struct work {
 
 struct pipeline;
 
-/* Starts the workers. Borrows everything until stop. `model` may still be NULL: then strips wait unencoded until
- * pipeline_set_model. */
+/* Starts the workers. Borrows everything until stop. `model` may still be NULL: then strips wait
+ * unencoded until pipeline_set_model. */
 akin_status pipeline_start(struct pipeline **out, const struct plan *plan,
                            const struct akin_settings *settings,
                            const struct akin_add_options *options, const akin_model *model,
                            unsigned threads, size_t budget_bytes, akin_error *err);
 void pipeline_set_model(struct pipeline *pipeline, const akin_model *model);
-/* Waits up to 100 ms for the next strip of job `job`, encoded if `encoded`. *out = NULL where there is none yet;
- * *ended = the job has no more, and then *job_status and its text say how it ended. The caller owns the work. */
+/* Waits up to 100 ms for the next strip of job `job`, encoded if `encoded`. *out = NULL where there
+ * is none yet; *ended = the job has no more, and then *job_status and its text say how it ended.
+ * The caller owns the work. */
 void pipeline_take(struct pipeline *pipeline, size_t job, bool encoded, struct work **out,
                    bool *ended, akin_status *job_status, akin_error *job_error);
 void pipeline_work_free(struct pipeline *pipeline, struct work *work);
@@ -101,7 +105,8 @@ void pipeline_stop(struct pipeline *pipeline);
 
 /* ---- commit ---- */
 
-/* Gathers strips and writes them: pack, then its catalogue row, then index rows, then the scenes' progress. */
+/* Gathers strips and writes them: pack, then its catalogue row, then index rows, then the scenes'
+ * progress. */
 struct commit {
     akin_catalog *catalog;
     akin_index *index;
@@ -125,7 +130,8 @@ struct commit {
 akin_status commit_init(struct commit *commit, akin_catalog *catalog, const struct plan *plan,
                         bool chips, akin_error *err);
 void commit_fini(struct commit *commit);
-/* One tile: its chip goes to the pack at once; vector may be NULL (filled in later through commit->vectors). */
+/* One tile: its chip goes to the pack at once; vector may be NULL (filled in later through
+ * commit->vectors). */
 akin_status commit_tile(struct commit *commit, const struct akin_tile *tile, const float *vector,
                         akin_error *err);
 /* The strip's windows have been taken; the scene's progress is written with the batch. */
@@ -137,9 +143,10 @@ akin_status commit_write(struct commit *commit, akin_error *err);
 
 /* ---- fit ---- */
 
-/* Takes the strips of the plan's fit jobs (and of more where those hold too few tiles), fits the encoder on their tiles, saves it
- * and leaves the tiles, with their vectors, gathered in `commit`. *jobs_done are then taken. *out is NULL with
- * AKIN_OK where there was no tile at all. progress returns false to stop. */
+/* Takes the strips of the plan's fit jobs (and of more where those hold too few tiles), fits the
+ * encoder on their tiles, saves it and leaves the tiles, with their vectors, gathered in `commit`.
+ * *jobs_done are then taken. *out is NULL with AKIN_OK where there was no tile at all. progress
+ * returns false to stop. */
 typedef bool fit_progress_fn(void *user, uint64_t windows);
 akin_status fit_run(akin_model **out, struct commit *commit, struct pipeline *pipeline,
                     const struct plan *plan, const struct akin_settings *settings, akin_pool *pool,
@@ -170,7 +177,8 @@ akin_status forecast_make(const struct plan *plan, const struct akin_settings *s
 
 /* ---- scaling ---- */
 
-/* As kept in the catalogue; 8-bit data, and a type that has none yet (*found = false; may be NULL), is unchanged. */
+/* As kept in the catalogue; 8-bit data, and a type that has none yet (*found = false; may be NULL),
+ * is unchanged. */
 akin_status scaling_load(struct akin_scaling *out, bool *found, akin_catalog *catalog,
                          enum akin_dtype dtype, uint32_t bands, akin_error *err);
 akin_status scaling_store(akin_catalog *catalog, enum akin_dtype dtype,

@@ -1,15 +1,16 @@
 /*
- * The pipeline: workers read scenes into strips of tiles and encode strips into vectors, whichever is more urgent;
- * the committer (the thread that called akin_add) takes them in the jobs' order.
+ * The pipeline: workers read scenes into strips of tiles and encode strips into vectors, whichever
+ * is more urgent; the committer (the thread that called akin_add) takes them in the jobs' order.
  *
  *        jobs ──claim──> [worker: open, cut] ──strips──> [worker: encode] ──take──> committer
  *
- * A job belongs to the worker that claimed it until it ends, so that a scene is read in order by one handle. Jobs are
- * claimed in order. Strips in flight are bounded by a budget; only the worker of the oldest job that is not yet taken may
- * exceed it, by one strip, so that the committer can always go on: that is why this cannot deadlock.
+ * A job belongs to the worker that claimed it until it ends, so that a scene is read in order by
+ * one handle. Jobs are claimed in order. Strips in flight are bounded by a budget; only the worker
+ * of the oldest job that is not yet taken may exceed it, by one strip, so that the committer can
+ * always go on: that is why this cannot deadlock.
  *
- * One mutex guards all of it. It is held for microseconds a strip, and a strip is a tile of a photograph (about a
- * millisecond of work) or more.
+ * One mutex guards all of it. It is held for microseconds a strip, and a strip is a tile of a
+ * photograph (about a millisecond of work) or more.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -76,8 +77,8 @@ static float *encode_tiles(akin_encoder *encoder, const struct akin_strip *strip
     return vectors;
 }
 
-/* Encodes the oldest waiting strip. False where there is none or it cannot be done. A strip without vectors at
- * WORK_ENCODED means out of memory: the committer sees it. */
+/* Encodes the oldest waiting strip. False where there is none or it cannot be done. A strip without
+ * vectors at WORK_ENCODED means out of memory: the committer sees it. */
 static bool encode_one(struct pipeline *p, akin_encoder **encoder)
 {
     if (!p->model || !p->unencoded)
@@ -116,8 +117,8 @@ static void push_strip(struct pipeline *p, size_t job, struct work *work)
     pthread_cond_signal(&p->for_workers);
 }
 
-/* Waits, encoding meanwhile, until this job may read another strip; false to stop. Encodes, too, whenever a few
- * strips wait for it: reading on would only fill memory. */
+/* Waits, encoding meanwhile, until this job may read another strip; false to stop. Encodes, too,
+ * whenever a few strips wait for it: reading on would only fill memory. */
 static bool wait_for_room(struct pipeline *p, size_t job, akin_encoder **encoder)
 {
     while (!p->stop) {
@@ -300,8 +301,8 @@ static bool strip_ready(const struct job_state *state, bool encoded)
     return state->head && (!encoded || state->head->state == WORK_ENCODED);
 }
 
-/* A strip that is handed out before it was encoded leaves the list of those to encode. Only before there is a
- * model, so that no worker holds it; and in order, so that it is the first. */
+/* A strip that is handed out before it was encoded leaves the list of those to encode. Only before
+ * there is a model, so that no worker holds it; and in order, so that it is the first. */
 static void forget_unencoded(struct pipeline *p, struct work *work)
 {
     struct work **at = &p->unencoded, *before = NULL;

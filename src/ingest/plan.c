@@ -1,7 +1,8 @@
 /*
- * From sources to a plan: which images are new, changed, unfinished or gone, what each is (opened once here for its
- * size, type, place and time), and the catalogue rows that say so. All rows are written in one transaction in
- * the order of their addresses, so that ids do not depend on when an earlier run was killed.
+ * From sources to a plan: which images are new, changed, unfinished or gone, what each is (opened
+ * once here for its size, type, place and time), and the catalogue rows that say so. All rows are
+ * written in one transaction in the order of their addresses, so that ids do not depend on when an
+ * earlier run was killed.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -67,8 +68,8 @@ static akin_status fresh_scene(struct candidate *candidate, const struct akin_ad
     return AKIN_OK;
 }
 
-/* The row starts over, its old tiles still in the index until the first new ones are ready: `replaces` is its own
- * id, which is how the committer knows. */
+/* The row starts over, its old tiles still in the index until the first new ones are ready:
+ * `replaces` is its own id, which is how the committer knows. */
 static akin_status start_over(struct candidate *candidate, const struct akin_add_options *options,
                               akin_error *err)
 {
@@ -175,8 +176,9 @@ static akin_status inspect_all(struct survey *survey, akin_pool *pool, akin_erro
 
 /* ---- bands and scaling ---- */
 
-/* As many bands as most of the images have (of equally common numbers the larger): the first image alone would make a
- * collection grey for ever because a map lies before the photographs. 0 where none could be opened. */
+/* As many bands as most of the images have (of equally common numbers the larger): the first image
+ * alone would make a collection grey for ever because a map lies before the photographs. 0 where
+ * none could be opened. */
 static uint32_t common_bands(const struct survey *survey)
 {
     size_t images[AKIN_BANDS_MAX + 1] = {0};
@@ -204,8 +206,8 @@ static akin_status fix_bands(struct survey *survey, akin_error *err)
     return survey->options->dry_run ? AKIN_OK : akin_catalog_fix_bands(survey->catalog, bands, err);
 }
 
-/* Percentiles of one scene as the scaling of its type; *measured = false where it has no valid pixel or cannot be
- * read, which another scene of the type may make good. */
+/* Percentiles of one scene as the scaling of its type; *measured = false where it has no valid
+ * pixel or cannot be read, which another scene of the type may make good. */
 static akin_status measure_scaling(struct survey *survey, const struct akin_scene *scene,
                                    struct akin_scaling *out, bool *measured, akin_error *err)
 {

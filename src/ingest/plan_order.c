@@ -1,11 +1,12 @@
 /*
- * In which order tiles are taken. With an encoder at hand: scene by scene. Before there is one, the first jobs
- * must be a fair sample of all that is to come, because the encoder's statistics stand on them: pieces of
- * scenes drawn at random, each piece itself spread over its scene (akin_grid_row_at), until there are fit_tiles of them. The
- * rest follows scene by scene. Every tile is taken once: the sample costs no second pass.
+ * In which order tiles are taken. With an encoder at hand: scene by scene. Before there is one, the
+ * first jobs must be a fair sample of all that is to come, because the encoder's statistics stand
+ * on them: pieces of scenes drawn at random, each piece itself spread over its scene
+ * (akin_grid_row_at), until there are fit_tiles of them. The rest follows scene by scene. Every
+ * tile is taken once: the sample costs no second pass.
  *
- * Depends on the scenes, the settings and the seed only, so that a run killed before its encoder was saved starts
- * over with the same sample.
+ * Depends on the scenes, the settings and the seed only, so that a run killed before its encoder
+ * was saved starts over with the same sample.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -22,7 +23,8 @@ static uint64_t scene_left(const struct akin_scene *scene)
     return scene->tiles_total - scene->tiles_done;
 }
 
-/* Whole rows of tiles that hold at least `quota` tiles; a scene that is nearly used up is taken whole. */
+/* Whole rows of tiles that hold at least `quota` tiles; a scene that is nearly used up is taken
+ * whole. */
 static uint64_t sample_share(struct akin_scene *scene, const struct akin_settings *settings,
                              uint64_t quota)
 {

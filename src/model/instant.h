@@ -1,10 +1,14 @@
 /*
- * The instant encoder inside (include/akin/model.h tells what it is; docs/MODEL.md how it was chosen).
+ * The instant encoder inside (include/akin/model.h tells what it is; docs/MODEL.md how it was
+ * chosen).
  *
  *   input (px, px, bands) u8
- *     -> channels (px, px, channels) f32   the first principal axes of the collection's pixel values
- *     -> rcf (2 * filters)                 random convolutional features          instant_features.c
- *     -> histogram (histogram_size)        colours, gradients, local patterns     instant_histogram.c
+ *     -> channels (px, px, channels) f32   the first principal axes of the collection's pixel
+ *     values
+ *     -> rcf (2 * filters)                 random convolutional features
+ *     instant_features.c
+ *     -> histogram (histogram_size)        colours, gradients, local patterns
+ *     instant_histogram.c
  *     -> each: principal components, half-whitened, unit length; side by side, unit length
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -45,7 +49,8 @@ struct instant {
     struct pca rcf, histogram;
 };
 
-/* An encoder of zeros, to be fitted or read into. AKIN_ERR_INVALID names the option and its range. */
+/* An encoder of zeros, to be fitted or read into. AKIN_ERR_INVALID names the option and its
+ * range. */
 akin_status instant_create(struct instant **out, const struct akin_instant_options *options,
                            akin_error *err);
 void instant_free(struct instant *instant);

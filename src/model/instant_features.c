@@ -1,10 +1,10 @@
 /*
- * The instant encoder's run: from a tile's bytes to its vector. Random convolutional features (Rolf et al.,
- * MOSAIKS, 2021): what share of the tile looks how much like each of a few hundred patches of the
- * collection, or like its negative.
+ * The instant encoder's run: from a tile's bytes to its vector. Random convolutional features (Rolf
+ * et al., MOSAIKS, 2021): what share of the tile looks how much like each of a few hundred patches
+ * of the collection, or like its negative.
  *
- * All the time goes into akin_kernels.conv_rectify_sum; the standardisation of its responses and the dead
- * zone are folded into weights and bias when the encoder is fitted.
+ * All the time goes into akin_kernels.conv_rectify_sum; the standardisation of its responses and
+ * the dead zone are folded into weights and bias when the encoder is fitted.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -115,7 +115,8 @@ void instant_free(struct instant *instant)
     akin_free(instant);
 }
 
-/* Where the parts of a thread's memory begin, each on its own cache line; returns the size of all. */
+/* Where the parts of a thread's memory begin, each on its own cache line; returns the size of
+ * all. */
 static size_t divide_scratch(size_t begins[5], const struct instant *instant)
 {
     size_t pixels = (size_t)instant->options.input_px * instant->options.input_px, total = 0;
@@ -162,7 +163,8 @@ void instant_channels(const struct instant *instant, const uint8_t *pixels, size
     }
 }
 
-/* Means over all positions of both sides of each filter's response; square roots, as they are skewed. */
+/* Means over all positions of both sides of each filter's response; square roots, as they are
+ * skewed. */
 static void rcf_run(const struct instant *instant, const float *channels, float *out)
 {
     const struct akin_kernels *kernels = akin_kernels();
@@ -195,8 +197,8 @@ bool instant_features(const struct instant *instant, const struct instant_scratc
     return true;
 }
 
-/* Unit length. A tile that is the collection's mean (all its tiles are alike) still gets a vector: the
- * first axis, so that it is found by its equals. */
+/* Unit length. A tile that is the collection's mean (all its tiles are alike) still gets a vector:
+ * the first axis, so that it is found by its equals. */
 static void finish_part(float *part, size_t n)
 {
     const struct akin_kernels *kernels = akin_kernels();

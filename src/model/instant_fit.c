@@ -1,13 +1,15 @@
 /*
  * Fitting the instant encoder, in the order of its parts:
  *   1. channels: principal axes of the pixels' values;
- *   2. filters: patches of the tiles, contrast-normalised, ZCA-whitened, unit length (Coates and Ng 2012);
- *   3. responses: mean and standard deviation of each filter, folded into its weights and bias. Both are
+ *   2. filters: patches of the tiles, contrast-normalised, ZCA-whitened, unit length (Coates and Ng
+ *   2012);
+ *   3. responses: mean and standard deviation of each filter, folded into its weights and bias.
+ *   Both are
  *      linear in the patches' mean and covariance, so that no response is computed for it;
  *   4. features of all views; principal components of both parts.
  *
- * Nothing depends on threads: every number is a function of (seed, place), every sum is made by one thread
- * in a fixed order or by akin_matmul, whose sums do not depend on how rows are shared out.
+ * Nothing depends on threads: every number is a function of (seed, place), every sum is made by one
+ * thread in a fixed order or by akin_matmul, whose sums do not depend on how rows are shared out.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -145,7 +147,8 @@ static void normalise_patch(float *patch, size_t n)
         patch[i] *= scale;
 }
 
-/* zca (n, n) = V^T diag(1 / sqrt(value + floor)) V: whitens and turns back, so that patches stay patches. */
+/* zca (n, n) = V^T diag(1 / sqrt(value + floor)) V: whitens and turns back, so that patches stay
+ * patches. */
 static void make_zca(float *zca, const double *values, const double *vectors, size_t n)
 {
     float vector[INSTANT_PATCH_VALUES_MAX];
@@ -167,8 +170,8 @@ struct patches {
     double *covariance, *vectors, *values;
 };
 
-/* Filter f begins as one patch of tile f, in the ZCA's coordinates; multiplied by it once more, it applies
- * to raw patches. w, unit (n). */
+/* Filter f begins as one patch of tile f, in the ZCA's coordinates; multiplied by it once more, it
+ * applies to raw patches. w, unit (n). */
 static void make_filter(float *w, float *unit, const struct patches *patches, size_t f, size_t n)
 {
     const struct akin_kernels *kernels = akin_kernels();
@@ -180,8 +183,8 @@ static void make_filter(float *w, float *unit, const struct patches *patches, si
         w[i] = kernels->dot(patches->zca + i * n, unit, n);
 }
 
-/* Packs w, scaled so that its responses have mean 0 and standard deviation 1 within a tile, less the dead
- * zone, as the kernel wants them. */
+/* Packs w, scaled so that its responses have mean 0 and standard deviation 1 within a tile, less
+ * the dead zone, as the kernel wants them. */
 static void set_filter(struct instant *instant, size_t f, const float *w,
                        const struct patches *patches)
 {
@@ -267,7 +270,8 @@ out:
 
 /* ---- 4. features ---- */
 
-/* Where a view's cell comes from in its tile: a square window, turned or mirrored in one of eight ways. */
+/* Where a view's cell comes from in its tile: a square window, turned or mirrored in one of eight
+ * ways. */
 struct view {
     float left, top, step;
     unsigned turn;

@@ -1,11 +1,13 @@
 /*
- * The histograms of the instant encoder: how often each colour, each strength of gradient at four sizes,
- * and each local pattern occurs. Square roots of shares, so that a dot product compares distributions
- * (Bhattacharyya). Nothing here knows places or directions: a turned tile looks the same.
+ * The histograms of the instant encoder: how often each colour, each strength of gradient at four
+ * sizes, and each local pattern occurs. Square roots of shares, so that a dot product compares
+ * distributions (Bhattacharyya). Nothing here knows places or directions: a turned tile looks the
+ * same.
  *
  * Colours are counted on the collection's own principal axes instead of red, green and blue, softly
- * between neighbouring bins: the same rule serves any number of bands, and on rsscn7 it alone raised
- * precision@1 from 0.76 to 0.86 (docs/MODEL.md). Local patterns: Ojala, Pietikainen and Maenpaa, 2002.
+ * between neighbouring bins: the same rule serves any number of bands, and on rsscn7 it alone
+ * raised precision@1 from 0.76 to 0.86 (docs/MODEL.md). Local patterns: Ojala, Pietikainen and
+ * Maenpaa, 2002.
  *
  * Filled cells are left out; their neighbours may still look at them.
  *
@@ -67,8 +69,8 @@ static inline uint32_t soft_bin(float at, uint32_t bins, float *upper)
     return bin;
 }
 
-/* Always three axes, so that the inner loop has no loops in it: an axis that is not there has a step of 0,
- * and both its shares fall into the same cell. */
+/* Always three axes, so that the inner loop has no loops in it: an axis that is not there has a
+ * step of 0, and both its shares fall into the same cell. */
 struct colour_grid {
     uint32_t bins;
     size_t channel[INSTANT_COLOUR_AXES], step[INSTANT_COLOUR_AXES];
@@ -120,8 +122,8 @@ static void count_colours(const struct instant *instant, const float *channels,
     finish(out, histogram_colour_size(instant->channels), total);
 }
 
-/* log2 of v >= 1 straight from the float's exponent and fraction: linear between the powers of two, which
- * is all that a histogram needs. */
+/* log2 of v >= 1 straight from the float's exponent and fraction: linear between the powers of two,
+ * which is all that a histogram needs. */
 static inline float rough_log2(float v)
 {
     uint32_t bits;
@@ -150,7 +152,8 @@ static void count_gradients(const float *plane, const uint8_t *there, size_t px,
     finish(out, INSTANT_GRADIENT_BINS, total);
 }
 
-/* Means of 2 x 2 in place; a cell that has a filled one under it counts as filled. Returns the new side. */
+/* Means of 2 x 2 in place; a cell that has a filled one under it counts as filled. Returns the new
+ * side. */
 static size_t halve(float *plane, uint8_t *there, size_t px)
 {
     size_t half = px / 2;
@@ -180,7 +183,8 @@ static const uint8_t pattern_class[256] = {
     8,  16, 21, 27, 26, 31, 32, 34, 16, 27, 31, 34, 27, 34, 34, 35,
 };
 
-/* The signs of eight neighbours against the middle, `radius` away along rows, columns and diagonals. */
+/* The signs of eight neighbours against the middle, `radius` away along rows, columns and
+ * diagonals. */
 static void count_patterns(const float *plane, const uint8_t *there, size_t px, size_t radius,
                            float *out)
 {

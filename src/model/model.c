@@ -1,5 +1,6 @@
 /*
- * Encoders of any kind: names, opening, running. What differs between kinds is behind struct model_kind.
+ * Encoders of any kind: names, opening, running. What differs between kinds is behind struct
+ * model_kind.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,7 +1,8 @@
 /*
- * An encoder's folder: weights.bin (docs/FORMATS.md, "Encoders") and card.json, written together into a
- * temporary folder that is renamed when all of it is on disk. Everything read is checked before it is used:
- * sizes against the file's, both checksums, every float for being finite, the card against the weights.
+ * An encoder's folder: weights.bin (docs/FORMATS.md, "Encoders") and card.json, written together
+ * into a temporary folder that is renamed when all of it is on disk. Everything read is checked
+ * before it is used: sizes against the file's, both checksums, every float for being finite, the
+ * card against the weights.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -249,7 +250,8 @@ static void remove_folder(const char *path)
     rmdir(path);
 }
 
-/* Temporary folders that a killed process left: the collection has one writer, so none is in use. */
+/* Temporary folders that a killed process left: the collection has one writer, so none is in
+ * use. */
 static void sweep(const char *models)
 {
     char **names = NULL, path[AKIN_PATH_MAX];

@@ -1,7 +1,7 @@
 /*
- * What every kind of encoder is to the rest of this folder. A kind is its settings (eight integers of its
- * own) and one block of floats; it is registered in model_file.c and encodes through this table, so that
- * callers, files and cards are the same for all.
+ * What every kind of encoder is to the rest of this folder. A kind is its settings (eight integers
+ * of its own) and one block of floats; it is registered in model_file.c and encodes through this
+ * table, so that callers, files and cards are the same for all.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -50,8 +50,8 @@ struct akin_model {
     void *state; /* owned, freed by kind->free */
 };
 
-/* Takes over `state` when it works. Of `info` seed and fitted_tiles are used; the rest is asked of the
- * kind. */
+/* Takes over `state` when it works. Of `info` seed and fitted_tiles are used; the rest is asked of
+ * the kind. */
 akin_status model_create(akin_model **out, const char *name, const struct model_kind *kind,
                          void *state, const struct akin_model_info *info, akin_error *err);
 

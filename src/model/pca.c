@@ -1,6 +1,6 @@
 /*
- * Principal components. The covariance is a product of two float matrices on the pool's threads (a second
- * of CPU in doubles, 30 ms so, for 4,096 rows of 512); what follows is in doubles.
+ * Principal components. The covariance is a product of two float matrices on the pool's threads (a
+ * second of CPU in doubles, 30 ms so, for 4,096 rows of 512); what follows is in doubles.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,8 +11,8 @@
 
 #include "akin/vec.h"
 
-/* Components weaker than this share of the strongest, or than this, are noise: they are not made louder.
- * Features lie between 0 and 1. */
+/* Components weaker than this share of the strongest, or than this, are noise: they are not made
+ * louder. Features lie between 0 and 1. */
 #define EIGENVALUE_FLOOR_SHARE 1e-6
 #define EIGENVALUE_FLOOR 1e-8
 

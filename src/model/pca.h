@@ -1,8 +1,9 @@
 /*
  * Principal components with partial whitening: y = (x - mean) * axes / eigenvalue^(power / 2).
  *
- * Power 0 only turns, 1 makes every component equally loud; between them frequent and rare properties
- * are balanced (Jegou and Chum, Negative evidences and co-occurrences in image retrieval, 2012).
+ * Power 0 only turns, 1 makes every component equally loud; between them frequent and rare
+ * properties are balanced (Jegou and Chum, Negative evidences and co-occurrences in image
+ * retrieval, 2012).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -18,8 +19,8 @@ struct pca {
     float *basis;     /* (out, in), scaled */
 };
 
-/* Fits on those of rows (count, in) whose `use` is not 0; fills mean and basis. Finite for any finite rows,
- * however few or alike. */
+/* Fits on those of rows (count, in) whose `use` is not 0; fills mean and basis. Finite for any
+ * finite rows, however few or alike. */
 akin_status pca_fit(struct pca *pca, const float *rows, const uint8_t *use, size_t count,
                     double power, akin_pool *pool, akin_error *err);
 /* x (in) is centred in place, out (out). */

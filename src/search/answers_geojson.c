@@ -1,6 +1,6 @@
 /*
- * Answers for maps: one GeoJSON FeatureCollection (RFC 7946), a feature a line. Each feature is written out
- * before the next is made, so that 100,000 answers need the memory of their text alone.
+ * Answers for maps: one GeoJSON FeatureCollection (RFC 7946), a feature a line. Each feature is
+ * written out before the next is made, so that 100,000 answers need the memory of their text alone.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

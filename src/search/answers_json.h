@@ -1,6 +1,6 @@
 /*
- * What the two JSON forms of answers share. Values belong to whoever sets them into a tree; NULL when out of
- * memory, which akin_json_text reports.
+ * What the two JSON forms of answers share. Values belong to whoever sets them into a tree; NULL
+ * when out of memory, which akin_json_text reports.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,7 +1,7 @@
 /*
- * From a question to its answers: vectors, one pass over the index, columns. With collapse=place the pass is
- * repeated for more until enough places are found or nothing is left, each time leaving out what was seen, so
- * that the answer is that of collapsing the whole ranking.
+ * From a question to its answers: vectors, one pass over the index, columns. With collapse=place
+ * the pass is repeated for more until enough places are found or nothing is left, each time leaving
+ * out what was seen, so that the answer is that of collapsing the whole ranking.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

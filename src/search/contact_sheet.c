@@ -1,7 +1,8 @@
 /*
- * The contact sheet: one HTML5 page that needs nothing but itself. No script; the only style is the one in its head;
- * pictures are data: addresses; a Content-Security-Policy says so to the browser, so that even a mistake here could
- * not fetch or run anything. Everything that comes from file names and labels goes through html_text.
+ * The contact sheet: one HTML5 page that needs nothing but itself. No script; the only style is the
+ * one in its head; pictures are data: addresses; a Content-Security-Policy says so to the browser,
+ * so that even a mistake here could not fetch or run anything. Everything that comes from file
+ * names and labels goes through html_text.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,7 +17,8 @@
 
 #define SHEET_PICTURE_PX 256
 
-/* A sheet being written; `status` stays at the first failure, so that the markup reads without a check a line. */
+/* A sheet being written; `status` stays at the first failure, so that the markup reads without a
+ * check a line. */
 struct sheet {
     akin_engine *engine;
     struct akin_buffer *out;

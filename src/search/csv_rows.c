@@ -1,6 +1,6 @@
 /*
- * RFC 4180 with LF as well as CRLF at the ends of lines. Unquoting only shortens a field, so fields are written
- * over the text they came from and each ends in a NUL where its comma or line end was.
+ * RFC 4180 with LF as well as CRLF at the ends of lines. Unquoting only shortens a field, so fields
+ * are written over the text they came from and each ends in a NUL where its comma or line end was.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

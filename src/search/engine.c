@@ -1,6 +1,7 @@
 /*
- * The engine: everything that an answer needs, opened once. A collection in which nothing is searchable yet
- * is an error here, with the command that changes it, so that no later step has to think of it.
+ * The engine: everything that an answer needs, opened once. A collection in which nothing is
+ * searchable yet is an error here, with the command that changes it, so that no later step has to
+ * think of it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

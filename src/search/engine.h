@@ -1,6 +1,6 @@
 /*
- * The engine's inside, shared by the files of this stage: what was opened, and the little that several of
- * them need from it.
+ * The engine's inside, shared by the files of this stage: what was opened, and the little that
+ * several of them need from it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -24,8 +24,8 @@ struct akin_engine {
     const struct akin_talk *talk; /* borrowed; may be NULL */
 };
 
-/* How samples of this type become 8 bits in this collection; identity for 8-bit data of which the catalogue
- * says nothing. AKIN_ERR_NOT_FOUND where no scene of this type was ever taken in. */
+/* How samples of this type become 8 bits in this collection; identity for 8-bit data of which the
+ * catalogue says nothing. AKIN_ERR_NOT_FOUND where no scene of this type was ever taken in. */
 akin_status engine_scaling(akin_engine *engine, enum akin_dtype dtype, struct akin_scaling *out,
                            akin_error *err);
 

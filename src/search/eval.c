@@ -1,7 +1,8 @@
 /*
- * How good the answers are: leave-one-out over every labelled tile. Rows are kept as f16, as the index has them; blocks
- * of queries run against all rows, each thread with its own scores and its own ranking. A query's figures go to a place of
- * its own and are added up in order at the end, so that the result does not depend on threads.
+ * How good the answers are: leave-one-out over every labelled tile. Rows are kept as f16, as the
+ * index has them; blocks of queries run against all rows, each thread with its own scores and its
+ * own ranking. A query's figures go to a place of its own and are added up in order at the end, so
+ * that the result does not depend on threads.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -193,7 +194,8 @@ static akin_status run_all(akin_engine *engine, struct run *run, akin_error *err
     run->queries = akin_alloc(n, sizeof *run->queries);
     if (run->queries) {
         pthread_mutex_init(&run->talking, NULL);
-        /* A block at a time whatever the threads: what a kernel rounds may depend on the block's size. */
+        /* A block at a time whatever the threads: what a kernel rounds may depend on the block's
+         * size. */
         akin_pool_for(engine->pool, (n + BLOCK - 1) / BLOCK, 1, run_blocks, run);
         pthread_mutex_destroy(&run->talking);
         if (atomic_load(&run->stop))

@@ -1,6 +1,7 @@
 /*
- * Labels of scenes. A CSV names a scene by its address or by the end of it: scenes are sorted by their addresses read
- * backwards, so that all that end alike lie together and one name costs two binary searches.
+ * Labels of scenes. A CSV names a scene by its address or by the end of it: scenes are sorted by
+ * their addresses read backwards, so that all that end alike lie together and one name costs two
+ * binary searches.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -96,7 +97,8 @@ static int compare_uris(const void *a, const void *b)
     return order ? order : (x->id > y->id) - (x->id < y->id);
 }
 
-/* The first scene whose address, from its end, is not before `end` (after: is behind all that end so). */
+/* The first scene whose address, from its end, is not before `end` (after: is behind all that end
+ * so). */
 static size_t bound(const struct eval_labels *labels, const char *end, bool whole, bool after)
 {
     const size_t size = strlen(end);

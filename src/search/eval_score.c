@@ -1,7 +1,7 @@
 /*
- * One query's measures. The whole ranking is sorted: three passes of a stable radix sort over the scores' bits take
- * less than the dot products that made them, keep rows of equal score in order, and everything else is then one
- * walk along the ranking.
+ * One query's measures. The whole ranking is sorted: three passes of a stable radix sort over the
+ * scores' bits take less than the dot products that made them, keep rows of equal score in order,
+ * and everything else is then one walk along the ranking.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

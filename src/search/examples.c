@@ -1,7 +1,7 @@
 /*
- * From an example to vectors. An image goes the way of an indexed one (akin_tile_query, the same encoder), so
- * that an image of the collection finds itself with score 1; a tile's vector is read from the index; a point
- * is the tile there.
+ * From an example to vectors. An image goes the way of an indexed one (akin_tile_query, the same
+ * encoder), so that an image of the collection finds itself with score 1; a tile's vector is read
+ * from the index; a point is the tile there.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -40,8 +40,8 @@ static akin_status alloc_vectors(struct example *item, size_t windows, uint32_t 
 
 /* ---- images ---- */
 
-/* The collection's scaling for the image's sample type; of a type that the collection has never seen, the
- * image's own percentiles. */
+/* The collection's scaling for the image's sample type; of a type that the collection has never
+ * seen, the image's own percentiles. */
 static akin_status image_scaling(akin_engine *engine, akin_source *source, const char *name,
                                  struct akin_scaling *out, akin_error *err)
 {
@@ -61,7 +61,8 @@ static akin_status image_scaling(akin_engine *engine, akin_source *source, const
     return akin_source_percentiles(source, map, bands, out->low, out->high, err);
 }
 
-/* What the contact sheet shows of the image. An image without one is still a question, so only a warning. */
+/* What the contact sheet shows of the image. An image without one is still a question, so only a
+ * warning. */
 static void image_picture(akin_engine *engine, akin_source *source,
                           const struct akin_scaling *scaling, struct example *item)
 {

@@ -1,6 +1,6 @@
 /*
- * The tile at a point, by a scan that filters by a box without extent and scores nothing. Only zone maps and
- * columns are read that way, and place and time rules are those of every other filter.
+ * The tile at a point, by a scan that filters by a box without extent and scores nothing. Only zone
+ * maps and columns are read that way, and place and time rules are those of every other filter.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

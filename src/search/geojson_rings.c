@@ -1,9 +1,9 @@
 /*
  * Footprints: the four corners as a ring, cut in two at the antimeridian (RFC 7946, 3.1.9).
  *
- * The corners are walked the shorter way in longitude, so that the ring is whole somewhere in -540..540. One half
- * plane of the cut at 180 keeps what lies west of it, the other what lies east, moved back by 360 (Sutherland and
- * Hodgman 1974; exact for the convex rings that tiles are).
+ * The corners are walked the shorter way in longitude, so that the ring is whole somewhere in
+ * -540..540. One half plane of the cut at 180 keeps what lies west of it, the other what lies east,
+ * moved back by 360 (Sutherland and Hodgman 1974; exact for the convex rings that tiles are).
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -14,8 +14,8 @@ struct geojson_ring {
     double lon[GEOJSON_POINTS_MAX], lat[GEOJSON_POINTS_MAX];
     size_t count; /* not closed: the last point joins the first */
 };
-/* 0 rings without a place, 2 where the tile crosses the antimeridian. Counter-clockwise, longitudes in
- * -180..180. A tile that holds a pole or spans the globe is its box. */
+/* 0 rings without a place, 2 where the tile crosses the antimeridian. Counter-clockwise, longitudes
+ * in -180..180. A tile that holds a pole or spans the globe is its box. */
 size_t geojson_rings_make(const struct akin_columns *columns, struct geojson_ring rings[2]);
 
 #endif

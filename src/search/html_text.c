@@ -10,7 +10,8 @@
 
 #define REPLACEMENT "\xef\xbf\xbd"
 
-/* Decodes one character of UTF-8 (RFC 3629) and steps over it; -1, one byte on, where there is none. */
+/* Decodes one character of UTF-8 (RFC 3629) and steps over it; -1, one byte on, where there is
+ * none. */
 static int32_t next_character(const unsigned char **at)
 {
     static const int32_t smallest[] = {0, 0x80, 0x800, 0x10000};

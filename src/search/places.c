@@ -1,7 +1,8 @@
 /*
- * Which answers share a place. An answer belongs to a better one when its centre is less than half of that one's
- * width and height away. Places are listed by the degree of latitude that their centre is in, and only the degrees
- * within the tallest reach are looked at, so that an answer is compared with its neighbours instead of with all.
+ * Which answers share a place. An answer belongs to a better one when its centre is less than half
+ * of that one's width and height away. Places are listed by the degree of latitude that their
+ * centre is in, and only the degrees within the tallest reach are looked at, so that an answer is
+ * compared with its neighbours instead of with all.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -10,8 +11,8 @@
 #include <math.h>
 
 #define BANDS 181
-/* Neighbours of a grid with half overlap lie exactly half a tile apart and are places of their own, whatever
- * 1e-7 degrees of rounding make of it. */
+/* Neighbours of a grid with half overlap lie exactly half a tile apart and are places of their own,
+ * whatever 1e-7 degrees of rounding make of it. */
 #define HALF (0.5 * 0.999)
 
 struct place {

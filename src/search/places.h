@@ -9,7 +9,8 @@
 #include "akin/search.h"
 
 struct place;
-/* The places so far, best answer first. Zero-initialised, then begin; fini takes a zeroed struct. */
+/* The places so far, best answer first. Zero-initialised, then begin; fini takes a zeroed
+ * struct. */
 struct places {
     struct akin_answer *answers; /* [max], lent by the caller */
     struct place *list;          /* [max] */
@@ -19,8 +20,8 @@ struct places {
 };
 akin_status places_begin(struct places *places, struct akin_answer *answers, size_t max,
                          akin_error *err);
-/* The next answer, in order of rank: stands behind a better one of its place, or is a new place, or, where `max`
- * are there, is left out. Answers without a place stand alone. */
+/* The next answer, in order of rank: stands behind a better one of its place, or is a new place,
+ * or, where `max` are there, is left out. Answers without a place stand alone. */
 void places_add(struct places *places, const struct akin_answer *answer);
 void places_fini(struct places *places);
 

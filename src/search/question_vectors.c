@@ -1,7 +1,8 @@
 /*
- * Rocchio: the mean of the likes minus a share of the mean of the unlikes. An image with several windows is
- * several possible likes of which the best counts; for one such image that is exact (a vector a window), for
- * more the combinations would multiply, so each then stands for itself with its mean window.
+ * Rocchio: the mean of the likes minus a share of the mean of the unlikes. An image with several
+ * windows is several possible likes of which the best counts; for one such image that is exact (a
+ * vector a window), for more the combinations would multiply, so each then stands for itself with
+ * its mean window.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

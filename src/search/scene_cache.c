@@ -1,6 +1,6 @@
 /*
- * A hash of chains for finding, a doubly linked list for age. Ids are dense small numbers, so the low bits are
- * the hash.
+ * A hash of chains for finding, a doubly linked list for age. Ids are dense small numbers, so the
+ * low bits are the hash.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,6 +1,6 @@
 /*
- * The scenes of answers, kept by id: the 4096 asked for last (LRU), so that a page of answers costs one look
- * into the catalogue a scene.
+ * The scenes of answers, kept by id: the 4096 asked for last (LRU), so that a page of answers costs
+ * one look into the catalogue a scene.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,5 +1,6 @@
 /*
- * The contact sheet's style: light and dark by the reader's setting, one column to many, and ink for paper.
+ * The contact sheet's style: light and dark by the reader's setting, one column to many, and ink
+ * for paper.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,7 +1,8 @@
 /*
- * Pictures for people: a chip, or a query image, as a JPEG small enough for a page. A chip that is a JPEG of the
- * right size is passed on as it lies in the pack; everything else is averaged by area, each target pixel over
- * the whole source pixels below it, scaled as for the encoder and compressed.
+ * Pictures for people: a chip, or a query image, as a JPEG small enough for a page. A chip that is
+ * a JPEG of the right size is passed on as it lies in the pack; everything else is averaged by
+ * area, each target pixel over the whole source pixels below it, scaled as for the encoder and
+ * compressed.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,5 +1,6 @@
 /*
- * Any raster of a collection as a small picture for people: 8 bits, grey or the first three bands, reduced.
+ * Any raster of a collection as a small picture for people: 8 bits, grey or the first three bands,
+ * reduced.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,7 +12,8 @@
 
 #define THUMBNAIL_QUALITY 85
 
-/* Appends a JPEG of `raster`, its longest side at most max_px (0 = as it is). Missing samples are black. */
+/* Appends a JPEG of `raster`, its longest side at most max_px (0 = as it is). Missing samples are
+ * black. */
 akin_status thumbnail_encode(const struct akin_raster *raster, const struct akin_scaling *scaling,
                              uint32_t max_px, struct akin_buffer *out, akin_error *err);
 

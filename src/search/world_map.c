@@ -1,7 +1,8 @@
 /*
- * The map: equirectangular, x = longitude and y = -latitude in degrees, water, a graticule every 30 degrees, the
- * hand-drawn land, and on it a numbered dot an answer (the best on top) and a ring an example. Each dot is a link
- * to its card. Colours that follow the page's theme are classes of the sheet's style.
+ * The map: equirectangular, x = longitude and y = -latitude in degrees, water, a graticule every 30
+ * degrees, the hand-drawn land, and on it a numbered dot an answer (the best on top) and a ring an
+ * example. Each dot is a link to its card. Colours that follow the page's theme are classes of the
+ * sheet's style.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,8 +17,8 @@
 #define NUMBERED 40    /* more numbers than that cannot be read on a map this size */
 #define DOTS_MAX 10000 /* an answer beyond it has its card, no dot */
 
-/* From the least to the most alike: blue, teal, amber, red; of similar lightness, so that white numbers stay
- * readable on each, and with the order told by the bars, too. */
+/* From the least to the most alike: blue, teal, amber, red; of similar lightness, so that white
+ * numbers stay readable on each, and with the order told by the bars, too. */
 void world_map_color(char out[WORLD_MAP_COLOR_MAX], double score, double low, double high)
 {
     static const double stops[][3] = {

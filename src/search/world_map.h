@@ -1,5 +1,6 @@
 /*
- * A small map of the world as inline SVG: where the answers are, coloured by score, and the examples.
+ * A small map of the world as inline SVG: where the answers are, coloured by score, and the
+ * examples.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

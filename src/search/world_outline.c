@@ -1,6 +1,6 @@
 /*
- * Coastlines drawn by hand in whole degrees, longitude then latitude: what a person expects to see at two or
- * three pixels a degree, and no more. END closes a ring.
+ * Coastlines drawn by hand in whole degrees, longitude then latitude: what a person expects to see
+ * at two or three pixels a degree, and no more. END closes a ring.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,7 +1,8 @@
 /*
  * The two times in a photo's EXIF block (CIPA DC-008, a TIFF structure inside the JPEG's APP1), for
  * pictures that do not go through GDAL: DateTimeOriginal (when it was taken) and DateTime (when the
- * file was changed). Every offset is checked; what is not as it should be is as if it were not there.
+ * file was changed). Every offset is checked; what is not as it should be is as if it were not
+ * there.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,6 +1,6 @@
 /*
- * What a SOURCE on the command line means: a folder, a file, a pattern that the shell left alone, a list of
- * sources in a file, or an address that only GDAL understands.
+ * What a SOURCE on the command line means: a folder, a file, a pattern that the shell left alone, a
+ * list of sources in a file, or an address that only GDAL understands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -133,8 +133,8 @@ static bool is_address(const char *source)
     return i >= 2 && source[i] == ':';
 }
 
-/* The path from the root, without . and .. and doubled slashes; links in the folder part are resolved, so that the
- * same file has one name, but the file's own name is kept. */
+/* The path from the root, without . and .. and doubled slashes; links in the folder part are
+ * resolved, so that the same file has one name, but the file's own name is kept. */
 static akin_status absolute(char out[AKIN_PATH_MAX], const char *path, bool is_folder,
                             akin_error *err)
 {

@@ -1,6 +1,6 @@
 /*
- * The list that finding builds, shared by find.c (what each SOURCE means) and find_walk.c (folders and
- * containers).
+ * The list that finding builds, shared by find.c (what each SOURCE means) and find_walk.c (folders
+ * and containers).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -25,8 +25,8 @@ akin_status finder_add(struct finder *finder, const char *uri, const char *label
 akin_status finder_skip(struct finder *finder, const char *path, const char *why, akin_error *err);
 /* Walks a folder; path is absolute. */
 akin_status finder_walk(struct finder *finder, const char *path, akin_error *err);
-/* One file, absolute: itself, or what is in it if it is a container. `named`: given by name, so tried whatever it
- * is called; otherwise only if its extension is known. */
+/* One file, absolute: itself, or what is in it if it is a container. `named`: given by name, so
+ * tried whatever it is called; otherwise only if its extension is known. */
 akin_status finder_file(struct finder *finder, const char *path, const char *label,
                         const struct stat *stat, bool named, akin_error *err);
 /* A folder inside one of GDAL's file systems (/vsizip/...). *found says whether it is one. */

@@ -1,6 +1,6 @@
 /*
- * Walking folders and looking into containers. Each real folder is walked once (device and inode), so
- * that loops of symbolic links end; what cannot be looked into is noted and stops nothing.
+ * Walking folders and looking into containers. Each real folder is walked once (device and inode),
+ * so that loops of symbolic links end; what cannot be looked into is noted and stops nothing.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -142,8 +142,8 @@ static akin_status add_member(struct finder *finder, const char *root, const cha
     return finder_add(finder, uri, label ? label : first_folder(folder, member), stat, err);
 }
 
-/* Adds the rasters among the members of `root`, a folder of GDAL's, `label` for those at its top; *added is
- * how many. */
+/* Adds the rasters among the members of `root`, a folder of GDAL's, `label` for those at its top;
+ * *added is how many. */
 static akin_status add_members(struct finder *finder, const char *root, const char *label,
                                const struct stat *stat, size_t *added, akin_error *err)
 {
@@ -177,8 +177,8 @@ static akin_status add_archive(struct finder *finder, const char *prefix, const 
     return status;
 }
 
-/* One item for each raster inside, or the file itself where it is a plain raster, or cannot be opened
- * (then opening it says why). */
+/* One item for each raster inside, or the file itself where it is a plain raster, or cannot be
+ * opened (then opening it says why). */
 static akin_status add_container(struct finder *finder, const char *path, const char *label,
                                  const struct stat *stat, akin_error *err)
 {

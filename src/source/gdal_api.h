@@ -1,8 +1,9 @@
 /*
- * GDAL, loaded when the first image needs it. Linked in the usual way it would bring some hundred libraries along at every start:
- * 60 ms before main, for a search or a status that opens no image at all (measured: docs/BENCHMARKS.md). So the functions
- * that we call stand in a table, `gdal`, filled from libgdal.so by its soname at build time; types and constants come from its
- * headers as ever.
+ * GDAL, loaded when the first image needs it. Linked in the usual way it would bring some hundred
+ * libraries along at every start: 60 ms before main, for a search or a status that opens no image
+ * at all (measured: docs/BENCHMARKS.md). So the functions that we call stand in a table, `gdal`,
+ * filled from libgdal.so by its soname at build time; types and constants come from its headers as
+ * ever.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -50,7 +51,8 @@ struct gdal_api {
 };
 extern struct gdal_api gdal;
 
-/* Fills the table, registers the drivers and settles the settings; once, from any thread. AKIN_ERR_UNSUPPORTED with the install command
- * where libgdal cannot be loaded. Every use of `gdal` comes after one that returned AKIN_OK. */
+/* Fills the table, registers the drivers and settles the settings; once, from any thread.
+ * AKIN_ERR_UNSUPPORTED with the install command where libgdal cannot be loaded. Every use of `gdal`
+ * comes after one that returned AKIN_OK. */
 akin_status gdal_load(akin_error *err);
 #endif

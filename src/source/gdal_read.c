@@ -1,7 +1,7 @@
 /*
  * Windows of a GDAL dataset as plain arrays: bands interleaved in the smallest of our sample types,
- * palettes and inks turned into colours, and one mask out of GDAL's three kinds (no-data values, mask
- * bands, alpha). Reduced reading takes a band's overviews, whose masks GDAL keeps beside them.
+ * palettes and inks turned into colours, and one mask out of GDAL's three kinds (no-data values,
+ * mask bands, alpha). Reduced reading takes a band's overviews, whose masks GDAL keeps beside them.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -83,8 +83,8 @@ static bool read_band(GDALRasterBandH band, struct akin_window w, GDALDataType t
                                        (GSpacing)step, (GSpacing)step * w.width, NULL) == CE_None;
 }
 
-/* The file's own bands of these indices, interleaved. At full resolution in one call, so that a block
- * that holds all bands is decoded once even where GDAL's cache is small. */
+/* The file's own bands of these indices, interleaved. At full resolution in one call, so that a
+ * block that holds all bands is decoded once even where GDAL's cache is small. */
 static bool read_samples(const akin_source *source, struct akin_window w, const uint32_t *bands,
                          uint32_t count, enum akin_dtype dtype, void *to)
 {
@@ -120,8 +120,8 @@ static akin_status need_mask(struct akin_raster *raster, akin_error *err)
     return AKIN_OK;
 }
 
-/* Clears raster->valid where `mask` is below `half`. A band at a time: mask bands are 0 or 255, some 1;
- * soft ones count from 128. */
+/* Clears raster->valid where `mask` is below `half`. A band at a time: mask bands are 0 or 255,
+ * some 1; soft ones count from 128. */
 static void merge_mask(struct akin_raster *raster, const uint8_t *mask)
 {
     const size_t count = (size_t)raster->width * raster->height;

@@ -1,7 +1,7 @@
 /*
  * GDAL for the whole process: drivers, settings, and what becomes of its messages. GDAL keeps a
- * stack of error handlers a thread; ours writes into the struct of the call at hand, and a quiet one
- * lies under it, so that nothing ever reaches stderr.
+ * stack of error handlers a thread; ours writes into the struct of the call at hand, and a quiet
+ * one lies under it, so that nothing ever reaches stderr.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -22,7 +22,8 @@ static bool loaded; /* written by load_once only */
 static char why_not[256];
 static atomic_ullong cache_max; /* asked for before there is a GDAL; 0 = leave */
 
-/* Pointers to functions and to objects are the same size where there is dlsym (POSIX); ISO C wants it said by memcpy. */
+/* Pointers to functions and to objects are the same size where there is dlsym (POSIX); ISO C wants
+ * it said by memcpy. */
 static bool find_functions(void *library)
 {
 #define X(name)                                                                                    \
@@ -49,8 +50,8 @@ static void limit_cache(void)
 static void settle(void)
 {
     static const char *const settings[][2] = {
-        /* No statistics or histograms in .aux.xml files beside the user's images; where such a file is
-         * there already it is read (gdal_open.c). */
+        /* No statistics or histograms in .aux.xml files beside the user's images; where such a file
+         * is there already it is read (gdal_open.c). */
         {"GDAL_PAM_ENABLED", "NO"},
         {"CPL_DEBUG", "OFF"},
         /* Side files are looked for by name: listing a folder of 2,800 files at every open costs
@@ -133,8 +134,8 @@ const char *gdal_reason(const struct gdal_talk *talk)
 }
 
 /* Files that some raster driver claims by extension but that in a folder of imagery are documents,
- * tables, headers of other files or containers with their own treatment. A file given by name is tried
- * whatever it is called. */
+ * tables, headers of other files or containers with their own treatment. A file given by name is
+ * tried whatever it is called. */
 static bool is_noise(const char *extension)
 {
     static const char *const noise[] = {"xml", "json", "txt",    "csv", "pdf",  "kml", "kmz", "db",
@@ -147,7 +148,8 @@ static bool is_noise(const char *extension)
     return false;
 }
 
-/* The commonest, for which GDAL need not be loaded to be asked, and names that archives use and its table lacks. */
+/* The commonest, for which GDAL need not be loaded to be asked, and names that archives use and its
+ * table lacks. */
 static bool is_common(const char *extension)
 {
     static const char *const common[] = {"jpg", "png", "tif",  "tiff", "webp", "gif",  "bmp",

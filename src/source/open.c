@@ -54,8 +54,9 @@ static bool has_sibling(const char *path, size_t stem, const char *ending)
     return access(name, F_OK) == 0;
 }
 
-/* A mask, georeference or statistics beside a picture: then GDAL opens it. World files are .wld, or the
- * extension's first and last letter and w (.jgw), or all of it and w (.jpgw), in its own case. */
+/* A mask, georeference or statistics beside a picture: then GDAL opens it. World files are .wld, or
+ * the extension's first and last letter and w (.jgw), or all of it and w (.jpgw), in its own
+ * case. */
 static bool has_side_files(const char *path)
 {
     const size_t length = strlen(path);
@@ -98,7 +99,8 @@ static akin_status load_picture(int fd, const char *path, size_t size, struct ak
     return status;
 }
 
-/* Takes the fast path if it can; *taken says so. A folder is left to GDAL: some products are folders. */
+/* Takes the fast path if it can; *taken says so. A folder is left to GDAL: some products are
+ * folders. */
 static akin_status open_picture_file(akin_source *source, const char *path,
                                      const struct akin_source_options *options, bool *taken,
                                      akin_error *err)
@@ -136,7 +138,8 @@ static akin_status check_options(const struct akin_source_options *options, akin
     return AKIN_OK;
 }
 
-/* The last steps, alike for all: --bbox where the file has no georeference, and the image's own bbox. */
+/* The last steps, alike for all: --bbox where the file has no georeference, and the image's own
+ * bbox. */
 static akin_status finish_open(akin_source *source, const struct akin_source_options *options,
                                akin_error *err)
 {

@@ -1,6 +1,7 @@
 /*
- * Robust limits for scaling to 8 bits: the 2nd and the 98th percentile of a sample. The sample is up
- * to 8 x 8 windows on a regular grid over the image, or all of a small image: always the same pixels.
+ * Robust limits for scaling to 8 bits: the 2nd and the 98th percentile of a sample. The sample is
+ * up to 8 x 8 windows on a regular grid over the image, or all of a small image: always the same
+ * pixels.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

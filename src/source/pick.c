@@ -1,6 +1,6 @@
 /*
- * From the bands a file has to the bands a collection wants: grey thrice, red, green and blue out of
- * many, luma (ITU-R BT.601) out of three. A band is read once however often it is used.
+ * From the bands a file has to the bands a collection wants: grey thrice, red, green and blue out
+ * of many, luma (ITU-R BT.601) out of three. A band is read once however often it is used.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,6 +1,6 @@
 /*
- * The fast path: a plain JPEG, decoded whole at its first read and kept until close. Why it is there:
- * of the time that a small picture takes through GDAL, a third is not decoding; here it is a
+ * The fast path: a plain JPEG, decoded whole at its first read and kept until close. Why it is
+ * there: of the time that a small picture takes through GDAL, a third is not decoding; here it is a
  * tenth (docs/BENCHMARKS.md). And the file's own bytes are at hand to serve as the chip.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -138,8 +138,8 @@ static void describe(struct akin_source_info *info, uint32_t width, uint32_t hei
     snprintf(info->driver, sizeof info->driver, "%s", driver);
 }
 
-/* Whether libjpeg-turbo does this one. What it does not (12 bits, lossless, two components, a header that
- * makes no sense) is left to GDAL, which does it or says why not. */
+/* Whether libjpeg-turbo does this one. What it does not (12 bits, lossless, two components, a
+ * header that makes no sense) is left to GDAL, which does it or says why not. */
 static bool try_jpeg(akin_source *source, const void *bytes, size_t size, struct exif_times *times)
 {
     struct jpeg_header header;

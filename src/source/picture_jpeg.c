@@ -1,8 +1,8 @@
 /*
  * JPEG by libjpeg-turbo's TurboJPEG interface. A file that ends early is damaged, not grey: libjpeg
- * fills the rest in with a mere warning, and a grey tile would be found similar to other grey tiles.
- * TurboJPEG reports the first warning only; where that is a harmless one, the end of the file must
- * be there (an EOI marker) for the picture to count as whole.
+ * fills the rest in with a mere warning, and a grey tile would be found similar to other grey
+ * tiles. TurboJPEG reports the first warning only; where that is a harmless one, the end of the
+ * file must be there (an EOI marker) for the picture to count as whole.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -12,7 +12,8 @@
 
 #include "source_private.h"
 
-/* A stray tail (padding, appended data) longer than this behind a damaged stream is taken as damage. */
+/* A stray tail (padding, appended data) longer than this behind a damaged stream is taken as
+ * damage. */
 #define TAIL_BYTES_MAX 4096
 
 static uint32_t big_endian_16(const uint8_t *at)

@@ -122,8 +122,9 @@ static bool fits_lonlat(const double t[6], double width, double height)
     return true;
 }
 
-/* *found says whether the dataset's geotransform is a place. Without a reference system in the file the
- * caller's --crs holds; a world file without either, whose numbers can be degrees, is in degrees. */
+/* *found says whether the dataset's geotransform is a place. Without a reference system in the file
+ * the caller's --crs holds; a world file without either, whose numbers can be degrees, is in
+ * degrees. */
 static akin_status try_affine(struct place *place, GDALDatasetH dataset,
                               const struct akin_source_options *options, bool *found,
                               akin_error *err)
@@ -246,8 +247,8 @@ akin_status place_from_options(struct place **out, const struct akin_source_opti
 
 /* ---- use ---- */
 
-/* Longitudes beyond 180 wrap, but 180 itself stays (the east edge of a map of the world); latitudes a
- * little beyond a pole (grids whose cells are centred on it) are the pole. */
+/* Longitudes beyond 180 wrap, but 180 itself stays (the east edge of a map of the world); latitudes
+ * a little beyond a pole (grids whose cells are centred on it) are the pole. */
 static void tidy(double *lon, double *lat)
 {
     if (!isfinite(*lon) || !isfinite(*lat) || fabs(*lat) > 91) {
@@ -312,8 +313,8 @@ void place_lonlat(struct place *place, size_t n, const double *x, const double *
 }
 
 /* The box of those points inside the image that have a place: for an image whose edges (or some of
- * them) look past the globe, such as a geostationary full disk. Longitudes are taken around that of the
- * point nearest to the middle. */
+ * them) look past the globe, such as a geostationary full disk. Longitudes are taken around that of
+ * the point nearest to the middle. */
 static struct akin_bbox inside_bbox(struct place *place, uint32_t width, uint32_t height)
 {
     double lon[GRID_POINTS * GRID_POINTS], lat[GRID_POINTS * GRID_POINTS];

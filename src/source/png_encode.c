@@ -1,6 +1,6 @@
 /*
- * PNG for pages and answers: 8 or 16 bits, grey or colour, the mask as alpha. (Reading PNG is GDAL's:
- * measured, libpng alone is no faster; docs/BENCHMARKS.md.)
+ * PNG for pages and answers: 8 or 16 bits, grey or colour, the mask as alpha. (Reading PNG is
+ * GDAL's: measured, libpng alone is no faster; docs/BENCHMARKS.md.)
  *
  * libpng reports errors by longjmp: what a jump must not lose lives in struct coder.
  *

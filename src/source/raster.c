@@ -1,6 +1,6 @@
 /*
- * An image in memory: allocation with every size checked, and the rule that a mask which says nothing
- * is not there.
+ * An image in memory: allocation with every size checked, and the rule that a mask which says
+ * nothing is not there.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,10 +1,10 @@
 /*
- * An exact box filter over an image that passes by in strips of rows: each cell of the smaller image
- * is the average of the valid pixels under it, weighted by the area that lies in the cell. A cell
- * without a valid pixel is missing.
+ * An exact box filter over an image that passes by in strips of rows: each cell of the smaller
+ * image is the average of the valid pixels under it, weighted by the area that lies in the cell. A
+ * cell without a valid pixel is missing.
  *
- * Positions are kept in whole numbers: in units of 1/out_size of a pixel, pixel p covers
- * [p*out, (p+1)*out) and cell c covers [c*in, (c+1)*in), so that every overlap is exact. As out <= in, a
+ * Positions are kept in whole numbers: in units of 1/out_size of a pixel, pixel p covers [p*out,
+ * (p+1)*out) and cell c covers [c*in, (c+1)*in), so that every overlap is exact. As out <= in, a
  * pixel touches two cells at most.
  *
  * SPDX-License-Identifier: Apache-2.0

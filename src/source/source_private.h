@@ -1,8 +1,8 @@
 /*
- * What the files of this stage share. An open source is a table of operations (GDAL's, or those of a
- * JPEG decoded whole by libjpeg-turbo) and what was learned about the image at open. What
- * every way of reading has in common (checks, choice of bands, luma, reduction) is above that table,
- * in open.c, read.c and reduce.c.
+ * What the files of this stage share. An open source is a table of operations (GDAL's, or those of
+ * a JPEG decoded whole by libjpeg-turbo) and what was learned about the image at open. What every
+ * way of reading has in common (checks, choice of bands, luma, reduction) is above that table, in
+ * open.c, read.c and reduce.c.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,7 +16,8 @@
 #define PICTURE_BYTES_MAX ((size_t)1 << 30)
 
 struct source_ops {
-    /* Reads a window (within source->level) of `count` different bands of the image, in that order. */
+    /* Reads a window (within source->level) of `count` different bands of the image, in that
+     * order. */
     akin_status (*read)(akin_source *source, struct akin_window window, const uint32_t *bands,
                         uint32_t count, struct akin_raster *out, akin_error *err);
     /* Sets source->level to the smallest size at hand whose longer side is at least px (overviews,
@@ -56,8 +57,8 @@ akin_status gdal_knows_extension(const char *extension, bool *known, akin_error 
 
 /* ---- gdal_open.c ---- */
 
-/* Fills in source->ops, image and info. `memory`, if not NULL, holds the file; else `path` is a file or
- * an address. */
+/* Fills in source->ops, image and info. `memory`, if not NULL, holds the file; else `path` is a
+ * file or an address. */
 akin_status gdal_open(akin_source *source, const char *path, const void *memory, size_t size,
                       const struct akin_source_options *options, akin_error *err);
 

@@ -1,7 +1,7 @@
 /*
- * When an image was taken. In order: the caller's --datetime; the time of acquisition in the metadata;
- * the caller's pattern, then the usual ones, on the file's name; the time at which the file was
- * written (TIFF's and EXIF's DateTime), which is often that of a later processing step.
+ * When an image was taken. In order: the caller's --datetime; the time of acquisition in the
+ * metadata; the caller's pattern, then the usual ones, on the file's name; the time at which the
+ * file was written (TIFF's and EXIF's DateTime), which is often that of a later processing step.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -61,7 +61,8 @@ bool when_parse(struct akin_interval *out, const char *text)
     return true;
 }
 
-/* Where products keep the time of acquisition: domain, the key of date or both, that of the time alone. */
+/* Where products keep the time of acquisition: domain, the key of date or both, that of the time
+ * alone. */
 static const struct {
     const char *domain, *date, *time;
 } taken_keys[] = {

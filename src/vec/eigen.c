@@ -1,7 +1,7 @@
 /*
- * Eigenvectors of a real symmetric matrix: Householder tridiagonalisation, then the implicit QL method
- * with Wilkinson's shift (Golub and Van Loan, Matrix Computations, 8.3; Martin, Reinsch and Wilkinson,
- * Numerische Mathematik 11, 1968).
+ * Eigenvectors of a real symmetric matrix: Householder tridiagonalisation, then the implicit QL
+ * method with Wilkinson's shift (Golub and Van Loan, Matrix Computations, 8.3; Martin, Reinsch and
+ * Wilkinson, Numerische Mathematik 11, 1968).
  *
  * Everything is arranged so that inner loops run along rows: the reflections use the lower triangle
  * only, and the eigenvectors are kept as rows, so that a rotation mixes two of them. The matrix is
@@ -18,8 +18,8 @@
 
 #define ITERATIONS_MAX 60 /* for one eigenvalue; two or three are usual */
 
-/* The loops below go in steps of eight, which gcc -O2 turns into vectors; it leaves loops of unknown
- * length alone. */
+/* The loops below go in steps of eight, which gcc -O2 turns into vectors; it leaves loops of
+ * unknown length alone. */
 #define STEP 8
 
 static double dot(const double *restrict x, const double *restrict y, size_t n)
@@ -85,7 +85,8 @@ static double make_reflection(double *x, size_t n, double *edge)
 {
     double last = x[n - 1], rest = dot(x, x, n - 1), square = rest + last * last;
     *edge = last;
-    /* Beside the matrix's largest entry, 1, these are zeros; their squares have lost their digits. */
+    /* Beside the matrix's largest entry, 1, these are zeros; their squares have lost their
+     * digits. */
     if (rest < DBL_MIN / DBL_EPSILON)
         return 0;
     *edge = last > 0 ? -sqrt(square) : sqrt(square);
@@ -142,7 +143,8 @@ static void gather_reflections(double *rows, const double *a, const double *h, s
     }
 }
 
-/* One implicit QL sweep over the unreduced block [first, last] of T; e[i] couples i and i + 1 here. */
+/* One implicit QL sweep over the unreduced block [first, last] of T; e[i] couples i and i + 1
+ * here. */
 static void sweep(double *rows, size_t n, double *d, double *e, size_t first, size_t last)
 {
     double g = (d[first + 1] - d[first]) / (2 * e[first]);
@@ -172,7 +174,8 @@ static void sweep(double *rows, size_t n, double *d, double *e, size_t first, si
     e[last] = 0;
 }
 
-/* T to its eigenvalues, each rotation applied to `rows` as well. False where it does not converge. */
+/* T to its eigenvalues, each rotation applied to `rows` as well. False where it does not
+ * converge. */
 static bool diagonalise(double *rows, size_t n, double *d, double *e)
 {
     double norm = 0;

@@ -2,10 +2,11 @@
  * The blocked matrix product around a tier's small tile (Goto and van de Geijn, Anatomy of
  * High-Performance Matrix Multiplication, 2008), on the stack alone.
  *
- * A block of A (144, 256) is packed once and stays in L2; against it goes one sliver of B (256, tile
- * columns) at a time, which stays in L1. B is thus packed anew for every 144 rows of A, at 1 % of the
- * time, which saves the paper's third level of blocking and megabytes of scratch. An element's sum has
- * the same order wherever it lies in C: sharing out rows among threads does not change a bit.
+ * A block of A (144, 256) is packed once and stays in L2; against it goes one sliver of B (256,
+ * tile columns) at a time, which stays in L1. B is thus packed anew for every 144 rows of A, at 1 %
+ * of the time, which saves the paper's third level of blocking and megabytes of scratch. An
+ * element's sum has the same order wherever it lies in C: sharing out rows among threads does not
+ * change a bit.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -38,8 +39,8 @@ static void pack_a(float *restrict out, const float *restrict a, size_t stride, 
     }
 }
 
-/* out (k, cols): a sliver of B, zeros right of the last column. Whole slivers are copied in steps of a
- * known size, since calling memcpy for each 64 bytes took 12 % of the product. */
+/* out (k, cols): a sliver of B, zeros right of the last column. Whole slivers are copied in steps
+ * of a known size, since calling memcpy for each 64 bytes took 12 % of the product. */
 static void pack_b(float *restrict out, const float *restrict b, size_t stride, size_t n, size_t k,
                    size_t cols)
 {

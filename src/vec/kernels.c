@@ -1,6 +1,6 @@
 /*
- * Which kernels run: chosen once, at the first call, by what the CPU and its operating system can do
- * and by AKIN_KERNELS.
+ * Which kernels run: chosen once, at the first call, by what the CPU and its operating system can
+ * do and by AKIN_KERNELS.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -13,7 +13,8 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-/* __builtin_cpu_supports asks the operating system, too (XGETBV). clang 14 does not know its "f16c". */
+/* __builtin_cpu_supports asks the operating system, too (XGETBV). clang 14 does not know its
+ * "f16c". */
 static bool cpu_has_avx2(void)
 {
     unsigned eax, ebx, ecx, edx;

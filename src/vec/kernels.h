@@ -1,6 +1,6 @@
 /*
- * Private to vec: the tables of the instruction sets, and the blocked matrix product that all but the
- * scalar one share.
+ * Private to vec: the tables of the instruction sets, and the blocked matrix product that all but
+ * the scalar one share.
  *
  * A tier is one file, kernels_TIER.c, compiled with that tier's flags and empty elsewhere; nothing
  * but its table leaves it, so that no function built with those flags can be called by mistake.
@@ -19,8 +19,8 @@ extern const struct akin_kernels kernels_avx2, kernels_avx512;
 extern const struct akin_kernels kernels_neon;
 #endif
 
-/* What a tier brings to the blocked product: c (rows, cols) += a (k, rows)^T * b (k, cols), where a and
- * b are packed without gaps and 64-byte aligned, c is anywhere. */
+/* What a tier brings to the blocked product: c (rows, cols) += a (k, rows)^T * b (k, cols), where a
+ * and b are packed without gaps and 64-byte aligned, c is anywhere. */
 #define GEMM_ROWS_MAX 12
 #define GEMM_COLS_MAX 32
 struct gemm_tile {

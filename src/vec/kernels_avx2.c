@@ -1,10 +1,11 @@
 /*
  * The kernels for AVX2 with FMA and F16C (Haswell 2013, Zen 2017 and later).
  *
- * Sums run in several registers side by side, since an FMA takes 4 cycles and two can start in each.
- * Tails are loaded by mask, never past the end. Every row of a scan is summed in one order, whether
- * it stands alone, among others or under several queries. On a Zen 3 with 102 GFLOP/s of FMA, one
- * thread: product of 512^3 80-89, convolution 85-91 GFLOP/s; scan 14-15 GB/s where a plain read has 17.
+ * Sums run in several registers side by side, since an FMA takes 4 cycles and two can start in
+ * each. Tails are loaded by mask, never past the end. Every row of a scan is summed in one order,
+ * whether it stands alone, among others or under several queries. On a Zen 3 with 102 GFLOP/s of
+ * FMA, one thread: product of 512^3 80-89, convolution 85-91 GFLOP/s; scan 14-15 GB/s where a plain
+ * read has 17.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -193,8 +194,9 @@ INLINE void dots_pairs(float *out, size_t out_stride, const float *queries, size
             out[q * out_stride + r] = sum_of(sums[q][r]);
 }
 
-/* A scan of memory: the hardware's prefetcher alone reaches 60 % of what a plain read does, since rows
- * side by side look like several short streams; asking 4 KB ahead reaches 85 % (1, 2, 8 KB: less). */
+/* A scan of memory: the hardware's prefetcher alone reaches 60 % of what a plain read does, since
+ * rows side by side look like several short streams; asking 4 KB ahead reaches 85 % (1, 2, 8 KB:
+ * less). */
 #define AHEAD_BYTES 4096
 INLINE void prefetch_rows(const akin_f16 *rows, size_t values)
 {
@@ -289,8 +291,8 @@ INLINE void rectify(struct rectified *sums, const __m256 y[2])
     }
 }
 
-/* Six positions by 16 filters: 12 sums in registers, as in the product above. Of the last, incomplete
- * six, the missing ones are computed at the last position and left out. */
+/* Six positions by 16 filters: 12 sums in registers, as in the product above. Of the last,
+ * incomplete six, the missing ones are computed at the last position and left out. */
 INLINE void convolve_6x16(struct rectified *sums, const float *x, size_t x_stride, size_t x_step,
                           size_t count, const float *w, const float *bias, size_t rows, size_t run)
 {

@@ -1,7 +1,7 @@
 /*
- * The kernels for AVX-512 (F, BW, VL, DQ, VNNI: Ice Lake 2019, Zen 4 2022 and later). The same plan as
- * kernels_avx2.c at twice the width; masked loads and stores do every tail, and 32 registers allow
- * larger tiles. Not measured: no such machine was at hand.
+ * The kernels for AVX-512 (F, BW, VL, DQ, VNNI: Ice Lake 2019, Zen 4 2022 and later). The same plan
+ * as kernels_avx2.c at twice the width; masked loads and stores do every tail, and 32 registers
+ * allow larger tiles. Not measured: no such machine was at hand.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

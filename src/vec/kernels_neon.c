@@ -1,6 +1,7 @@
 /*
- * The kernels for AArch64, whose Advanced SIMD is always there. The same plan as kernels_avx2.c at half
- * the width and twice the registers. Tested under qemu, not measured: no such machine was at hand.
+ * The kernels for AArch64, whose Advanced SIMD is always there. The same plan as kernels_avx2.c at
+ * half the width and twice the registers. Tested under qemu, not measured: no such machine was at
+ * hand.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -241,8 +242,8 @@ struct rectified {
     float32x4_t positive[4], negative[4], floor; /* floor = -gap */
 };
 
-/* Five positions by 16 filters: 20 sums in registers. Of the last, incomplete five, the missing ones
- * are computed at the last position and left out. */
+/* Five positions by 16 filters: 20 sums in registers. Of the last, incomplete five, the missing
+ * ones are computed at the last position and left out. */
 INLINE void convolve_5x16(struct rectified *sums, const float *x, size_t x_stride, size_t x_step,
                           size_t count, const float *w, const float *bias, size_t rows, size_t run)
 {

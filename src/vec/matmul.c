@@ -1,6 +1,6 @@
 /*
- * The matrix product over a pool: each worker takes rows of A. A row's result does not depend on who
- * computed it or on its neighbours (gemm.c), so it is the same for any number of threads.
+ * The matrix product over a pool: each worker takes rows of A. A row's result does not depend on
+ * who computed it or on its neighbours (gemm.c), so it is the same for any number of threads.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-/* Rows a worker takes at once: no more than gemm packs as one block, so that little is packed twice,
- * and few enough that every worker has some. Multiples of the tiles' heights, 6 and 12. */
+/* Rows a worker takes at once: no more than gemm packs as one block, so that little is packed
+ * twice, and few enough that every worker has some. Multiples of the tiles' heights, 6 and 12. */
 #define ROWS_MAX 144
 #define ROWS_MIN 12
 

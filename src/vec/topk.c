@@ -1,9 +1,9 @@
 /*
- * The k best of a stream. Hits collect in a buffer of 2k; when it is full, selection keeps the better
- * half and the worst of those becomes the threshold that most later hits do not pass.
+ * The k best of a stream. Hits collect in a buffer of 2k; when it is full, selection keeps the
+ * better half and the worst of those becomes the threshold that most later hits do not pass.
  *
- * Selection is quickselect (Hoare, Find, 1961) with the median of three; where a bad stream makes it
- * slow, and for the final order, heapsort: in place, without memory, O(n log n) always.
+ * Selection is quickselect (Hoare, Find, 1961) with the median of three; where a bad stream makes
+ * it slow, and for the final order, heapsort: in place, without memory, O(n log n) always.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -54,8 +54,8 @@ static void sort(struct akin_hit *hits, size_t n)
     }
 }
 
-/* Splits at the median of the first, middle and last: afterwards no hit in [0, result] comes after one
- * in (result, n), and both sides have a hit at least. n >= 2. */
+/* Splits at the median of the first, middle and last: afterwards no hit in [0, result] comes after
+ * one in (result, n), and both sides have a hit at least. n >= 2. */
 static size_t partition(struct akin_hit *hits, size_t n)
 {
     struct akin_hit *a = &hits[0], *b = &hits[(n - 1) / 2], *c = &hits[n - 1];

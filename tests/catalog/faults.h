@@ -1,5 +1,6 @@
 /*
- * For the catalogue's tests: collecting what verify tells, and changing a collection behind akin's back.
+ * For the catalogue's tests: collecting what verify tells, and changing a collection behind akin's
+ * back.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,7 +1,7 @@
 /*
- * Readers beside a writer, writers that are killed, folders without rights, read-only media and full
- * disks. Cases that need mounts run in a child with its own mount namespace, and are skipped where the
- * kernel does not let us have one.
+ * Readers beside a writer, writers that are killed, folders without rights, read-only media and
+ * full disks. Cases that need mounts run in a child with its own mount namespace, and are skipped
+ * where the kernel does not let us have one.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -129,8 +129,8 @@ TEST(a_list_is_of_one_moment)
     akin_catalog_close(writer);
 }
 
-/* Commits 10, then dies in the middle of 20,000 more, far beyond SQLite's page cache, so that pages of
- * the open transaction are in the log. */
+/* Commits 10, then dies in the middle of 20,000 more, far beyond SQLite's page cache, so that pages
+ * of the open transaction are in the log. */
 static int die_in_mid_transaction(const char *dir)
 {
     akin_catalog *catalog = NULL;
@@ -294,8 +294,8 @@ TEST(a_reader_without_rights_beside_a_writer)
     chmod(dir, 0755);
 }
 
-/* After a writer was killed its commits are in a log that somebody without rights cannot take in: told,
- * not left out in silence. */
+/* After a writer was killed its commits are in a log that somebody without rights cannot take in:
+ * told, not left out in silence. */
 static int try_after_a_kill(const char *dir)
 {
     akin_catalog *catalog = NULL;

@@ -277,8 +277,8 @@ TEST(damaged_databases)
     check_refused(dir, AKIN_OPEN_READ, AKIN_ERR_CORRUPT, "not a file");
 }
 
-/* Cut by a page or more, a catalogue is refused or has faults. (Less may only take zeros away, which SQLite
- * reads for what is not there: nothing is lost then.) */
+/* Cut by a page or more, a catalogue is refused or has faults. (Less may only take zeros away,
+ * which SQLite reads for what is not there: nothing is lost then.) */
 TEST(truncated_databases)
 {
     char dir[AKIN_PATH_MAX], path[AKIN_PATH_MAX];
@@ -292,7 +292,8 @@ TEST(truncated_databases)
     }
 }
 
-/* One byte after another overwritten: opens or not, has faults or not, but never ends the program. */
+/* One byte after another overwritten: opens or not, has faults or not, but never ends the
+ * program. */
 TEST(scribbled_databases)
 {
     char dir[AKIN_PATH_MAX], path[AKIN_PATH_MAX];

@@ -158,8 +158,8 @@ TEST(unions)
     same(akin_bbox_union(box(0, 0, 10, 1), box(350 - 360, 0, 5, 1)), -10, 0, 10, 1);
 }
 
-/* The widest arc that neither box covers, for edges on multiples of 5 degrees: the longest run of middles
- * of 5 degrees with no covered multiple between, twice around. */
+/* The widest arc that neither box covers, for edges on multiples of 5 degrees: the longest run of
+ * middles of 5 degrees with no covered multiple between, twice around. */
 static double widest_gap(struct akin_bbox a, struct akin_bbox b)
 {
     int run = 0, widest = 0;
@@ -172,7 +172,8 @@ static double widest_gap(struct akin_bbox a, struct akin_bbox b)
     return widest * 5;
 }
 
-/* Whatever the two boxes, the union holds both and leaves out the widest gap, so is the smallest. */
+/* Whatever the two boxes, the union holds both and leaves out the widest gap, so is the
+ * smallest. */
 TEST(unions_are_the_smallest_that_hold_both)
 {
     srandom(1);
@@ -346,7 +347,8 @@ TEST(ring_latitudes_are_clamped)
 
 TEST(hilbert_neighbours_are_neighbours)
 {
-    /* Along the curve each step goes to an adjacent cell: invert by walking cells of a coarse grid. */
+    /* Along the curve each step goes to an adjacent cell: invert by walking cells of a coarse
+     * grid. */
     CHECK_EQ(akin_hilbert_key(-180, -90), 0);
     CHECK_EQ(akin_hilbert_key(180, -90), 0); /* the same place */
     CHECK_EQ(akin_hilbert_key(NAN, 0), UINT32_MAX);

@@ -1,6 +1,7 @@
 /*
- * Fuzzes what an upload goes through: an image's bytes are opened as an untrusted one is, and read, whole and by a window. Much
- * of what runs is GDAL's and the decoders' own code: that is the point, it runs in the same process.
+ * Fuzzes what an upload goes through: an image's bytes are opened as an untrusted one is, and read,
+ * whole and by a window. Much of what runs is GDAL's and the decoders' own code: that is the point,
+ * it runs in the same process.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

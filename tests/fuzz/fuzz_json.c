@@ -1,6 +1,6 @@
 /*
- * Fuzzes the JSON reader. What it takes must print, and what is printed must be taken again and print the same: card files
- * and settings go through this pair.
+ * Fuzzes the JSON reader. What it takes must print, and what is printed must be taken again and
+ * print the same: card files and settings go through this pair.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,6 +1,6 @@
 /*
- * Fuzzes the write-ahead log: replayed into nothing, each record's rows read in full. Head checksums of the
- * records are put right, so that lengths and bodies are reached.
+ * Fuzzes the write-ahead log: replayed into nothing, each record's rows read in full. Head
+ * checksums of the records are put right, so that lengths and bodies are reached.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

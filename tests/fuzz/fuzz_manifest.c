@@ -1,6 +1,6 @@
 /*
- * Fuzzes the manifest: replayed, and where that works committed to and read again, which must give the same.
- * Checksums of the records are put right, so that the edits in them are reached.
+ * Fuzzes the manifest: replayed, and where that works committed to and read again, which must give
+ * the same. Checksums of the records are put right, so that the edits in them are reached.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,6 +1,7 @@
 /*
- * Fuzzes the reading of weights.bin. Inputs rarely have a right checksum, so both are put right first: the
- * checks behind them are what is to be tried. An encoder that opens must encode without a NaN.
+ * Fuzzes the reading of weights.bin. Inputs rarely have a right checksum, so both are put right
+ * first: the checks behind them are what is to be tried. An encoder that opens must encode without
+ * a NaN.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

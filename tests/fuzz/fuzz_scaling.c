@@ -1,5 +1,6 @@
 /*
- * Fuzzes the reading of a scaling as the catalogue keeps it. One that is taken must print and be taken again as the same.
+ * Fuzzes the reading of a scaling as the catalogue keeps it. One that is taken must print and be
+ * taken again as the same.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,6 +1,7 @@
 /*
- * Fuzzes segments: opened, walked in both orders, asked for keys, and verified. Where the head is long enough its
- * checksums are put right first, so that what lies behind them is reached; the other half of the inputs comes as it is.
+ * Fuzzes segments: opened, walked in both orders, asked for keys, and verified. Where the head is
+ * long enough its checksums are put right first, so that what lies behind them is reached; the
+ * other half of the inputs comes as it is.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

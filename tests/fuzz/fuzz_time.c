@@ -1,6 +1,7 @@
 /*
- * Fuzzes everything that reads a time: intervals of the command line, file names, and patterns for them (the input's part before
- * the first newline is the pattern, the rest the name). A time that was read must print and be read again as the same.
+ * Fuzzes everything that reads a time: intervals of the command line, file names, and patterns for
+ * them (the input's part before the first newline is the pattern, the rest the name). A time that
+ * was read must print and be read again as the same.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

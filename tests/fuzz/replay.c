@@ -1,7 +1,8 @@
 /*
- * Replays a corpus: runs the fuzz target over every file of the folders (or the files) given, in the order of their names, under any
- * compiler. Without arguments the corpus is tests/fuzz/corpus/NAME, NAME being what follows "fuzz_" in the program's name.
- * What a fuzzer once found stays found.
+ * Replays a corpus: runs the fuzz target over every file of the folders (or the files) given, in
+ * the order of their names, under any compiler. Without arguments the corpus is
+ * tests/fuzz/corpus/NAME, NAME being what follows "fuzz_" in the program's name. What a fuzzer once
+ * found stays found.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

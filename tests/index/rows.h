@@ -1,6 +1,7 @@
 /*
- * For the tests of index: made-up rows, and a plain model of what an index must answer, kept in an array and
- * searched by brute force with the same kernel, so that scores can be compared for equality.
+ * For the tests of index: made-up rows, and a plain model of what an index must answer, kept in an
+ * array and searched by brute force with the same kernel, so that scores can be compared for
+ * equality.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -307,8 +308,8 @@ static inline akin_status rows_add(akin_index *index, struct rows_model *model, 
     return status;
 }
 
-/* main() of each test here: thousands of fsyncs wait for a disk for nothing, so the folders go to memory where
- * there is such a place and no other was asked for. */
+/* main() of each test here: thousands of fsyncs wait for a disk for nothing, so the folders go to
+ * memory where there is such a place and no other was asked for. */
 static inline int rows_main(int argc, char **argv)
 {
     if (access("/dev/shm", W_OK) == 0)

@@ -1,5 +1,6 @@
 /*
- * What a crash, a full disk and a lack of memory leave behind: everything that was acknowledged, and nothing half done.
+ * What a crash, a full disk and a lack of memory leave behind: everything that was acknowledged,
+ * and nothing half done.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -13,7 +14,8 @@
 
 /* ---- kill -9 ---- */
 
-/* Scene s is added with 20 rows; scene s - 3 is then removed. Each step that returned is written to `fd`. */
+/* Scene s is added with 20 rows; scene s - 3 is then removed. Each step that returned is written to
+ * `fd`. */
 static void writer_child(const char *path, int fd, uint32_t first)
 {
     akin_index *index = rows_open(path, AKIN_OPEN_WRITE, 60);
@@ -53,8 +55,8 @@ static bool count_scenes(void *user, const struct akin_columns *columns, const f
     return true;
 }
 
-/* After a kill: acknowledged scenes whole, removed ones gone, the one in flight whole or not there. What was found
- * counts as acknowledged from then on. */
+/* After a kill: acknowledged scenes whole, removed ones gone, the one in flight whole or not there.
+ * What was found counts as acknowledged from then on. */
 static bool survived(const char *path, uint8_t *state, uint32_t *acknowledged_now, uint32_t *next)
 {
     uint32_t acknowledged = *acknowledged_now;
@@ -110,7 +112,8 @@ TEST(kill_at_100_random_moments)
             writer_child(path, fds[1], next);
         }
         close(fds[1]);
-        /* After so many words of it and a moment more; every fourth time at any moment from its birth on. */
+        /* After so many words of it and a moment more; every fourth time at any moment from its
+         * birth on. */
         uint32_t words = round % 4 ? rows_below(&random, 16) : 0;
         struct timespec pause = {0, (long)rows_below(&random, words ? 3000000 : 30000000)};
         for (uint32_t i = 0; i < words && read(fds[0], &mark, sizeof mark) == sizeof mark; i++)
@@ -146,7 +149,8 @@ static void limit_files(rlim_t bytes)
     setrlimit(RLIMIT_FSIZE, &limit);
 }
 
-/* Writes fail at some size of the file; the index stays as it was and goes on when there is room. */
+/* Writes fail at some size of the file; the index stays as it was and goes on when there is
+ * room. */
 TEST(a_full_disk)
 {
     const char *path = check_folder();
@@ -220,7 +224,8 @@ static akin_status step_search(akin_index *index, struct rows_model *model, akin
     return akin_index_search(index, &query, hits, counts, NULL, err);
 }
 
-/* Fails the first, second, ... allocation of a step until it needs no more; after each failure everything is as it was. */
+/* Fails the first, second, ... allocation of a step until it needs no more; after each failure
+ * everything is as it was. */
 static bool fail_each(step_fn *step, akin_index *index, struct rows_model *model)
 {
     for (long n = 0; n < 2000; n++) {

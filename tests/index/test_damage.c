@@ -1,6 +1,6 @@
 /*
- * Damaged files: every byte flipped in turn, every length cut, newer versions, files gone. Never a crash, never
- * silence: what is wrong is named, and the rest is served.
+ * Damaged files: every byte flipped in turn, every length cut, newer versions, files gone. Never a
+ * crash, never silence: what is wrong is named, and the rest is served.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -122,7 +122,8 @@ static bool serves(const char *path, struct rows_model *model, bool *whole)
     return good;
 }
 
-/* Flips each byte of one file in turn. A flip that verify does not name must not change what is served. */
+/* Flips each byte of one file in turn. A flip that verify does not name must not change what is
+ * served. */
 static void flip_every_byte(const char *suffix)
 {
     const char *path = check_folder();

@@ -1,6 +1,6 @@
 /*
- * Filters and zones: what each one lets through, that a zone never excludes a row that matches, and that whole segments
- * are passed over.
+ * Filters and zones: what each one lets through, that a zone never excludes a row that matches, and
+ * that whole segments are passed over.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

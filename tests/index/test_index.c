@@ -1,6 +1,6 @@
 /*
- * The index against a plain model: random adds, replacements, removals, flushes and reopenings, and every kind of
- * question, with the same answers to the last bit.
+ * The index against a plain model: random adds, replacements, removals, flushes and reopenings, and
+ * every kind of question, with the same answers to the last bit.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -291,8 +291,8 @@ TEST(questions_that_make_no_sense)
     akin_index_close(index);
 }
 
-/* What a search relies on: a row's score does not depend on its place in a block or on how many queries
- * are scored with it. */
+/* What a search relies on: a row's score does not depend on its place in a block or on how many
+ * queries are scored with it. */
 TEST(a_score_does_not_depend_on_the_place_of_its_row)
 {
     static const size_t dims[] = {1, 7, 24, 100, 224, 257};

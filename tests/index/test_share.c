@@ -1,6 +1,6 @@
 /*
- * One writer and many readers: searches in threads of the writer's process, and readers in other processes, always see
- * whole batches.
+ * One writer and many readers: searches in threads of the writer's process, and readers in other
+ * processes, always see whole batches.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -12,7 +12,8 @@
 
 #define BATCH 25
 
-/* Rows come and go in whole batches of BATCH keys, one scene each: a view that holds part of one is wrong. */
+/* Rows come and go in whole batches of BATCH keys, one scene each: a view that holds part of one is
+ * wrong. */
 struct whole {
     uint32_t scene;
     size_t rows, scenes;

@@ -1,6 +1,7 @@
 /*
- * akin_add as a library call: the same tiles and vectors however it was threaded, stopped or resumed; what changed, vanished or
- * failed; memory refused; allocations that fail. (kill -9 and full disks: tests/cli/kill.sh and full.sh.)
+ * akin_add as a library call: the same tiles and vectors however it was threaded, stopped or
+ * resumed; what changed, vanished or failed; memory refused; allocations that fail. (kill -9 and
+ * full disks: tests/cli/kill.sh and full.sh.)
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,6 +1,6 @@
 /*
- * A folder of labelled pictures (FOLDER/LABEL/NAME.jpg) as the encoder sees them, and how well vectors bring
- * pictures of one label together: leave-one-out, by cosine.
+ * A folder of labelled pictures (FOLDER/LABEL/NAME.jpg) as the encoder sees them, and how well
+ * vectors bring pictures of one label together: leave-one-out, by cosine.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -85,7 +85,8 @@ static inline int labelled_compare(const void *a, const void *b)
     return x->score > y->score ? -1 : x->score < y->score;
 }
 
-/* Means over all pictures: whether the nearest other one has its label, and the average precision. */
+/* Means over all pictures: whether the nearest other one has its label, and the average
+ * precision. */
 static inline void labelled_score(const struct labelled *set, const float *vectors, size_t dim,
                                   double *p_at_1, double *map)
 {

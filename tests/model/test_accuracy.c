@@ -1,6 +1,7 @@
 /*
- * What the instant encoder is for: on 2,800 labelled aerial pictures (rsscn7, seven kinds) the nearest other
- * picture is mostly of the same kind. Fitted on the pictures themselves, without their labels.
+ * What the instant encoder is for: on 2,800 labelled aerial pictures (rsscn7, seven kinds) the
+ * nearest other picture is mostly of the same kind. Fitted on the pictures themselves, without
+ * their labels.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

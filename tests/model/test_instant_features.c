@@ -1,6 +1,6 @@
 /*
- * The features against their definition, computed slowly and in doubles: responses one by one, colours and
- * gradients by their weights' formula, patterns by turning bits.
+ * The features against their definition, computed slowly and in doubles: responses one by one,
+ * colours and gradients by their weights' formula, patterns by turning bits.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -70,7 +70,8 @@ static void check_rcf(const struct instant *instant, const double *channels, con
     }
 }
 
-/* The share of a value at `at` that bin `bin` gets: a triangle, flat beyond the first and last bin. */
+/* The share of a value at `at` that bin `bin` gets: a triangle, flat beyond the first and last
+ * bin. */
 static double share(double at, size_t bin, size_t bins)
 {
     at = fmin(fmax(at, 0), (double)bins - 1);

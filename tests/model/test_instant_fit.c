@@ -1,6 +1,6 @@
 /*
- * The instant encoder's fit: the same on any number of threads, usable on one tile and on tiles about
- * which there is little to say, honest about bad options and about no memory.
+ * The instant encoder's fit: the same on any number of threads, usable on one tile and on tiles
+ * about which there is little to say, honest about bad options and about no memory.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -65,8 +65,8 @@ TEST(another_seed_is_another_encoder)
     tiles_free(&tiles);
 }
 
-/* Every count of bands, and more tiles than are made up to and fewer: the fit's embeddings are what the
- * encoder gives, whatever it encoded before. */
+/* Every count of bands, and more tiles than are made up to and fewer: the fit's embeddings are what
+ * the encoder gives, whatever it encoded before. */
 TEST(embeddings_are_the_encoders_bit_for_bit)
 {
     static const uint32_t bands[] = {1, 2, 3, 4, 13};
@@ -94,8 +94,8 @@ TEST(embeddings_are_the_encoders_bit_for_bit)
     }
 }
 
-/* Collections about which there is little to say: every tile still gets a unit vector, equal tiles equal
- * ones; and a model fitted on them still tells other pictures apart. */
+/* Collections about which there is little to say: every tile still gets a unit vector, equal tiles
+ * equal ones; and a model fitted on them still tells other pictures apart. */
 static void check_poor_collection(struct tiles *tiles, uint32_t bands)
 {
     struct akin_instant_options options = tiles_options(PX, bands);

@@ -1,6 +1,6 @@
 /*
- * Encoders on disk: what is saved comes back the same; what is damaged, unfinished or of another version is
- * refused by name; nothing is overwritten.
+ * Encoders on disk: what is saved comes back the same; what is damaged, unfinished or of another
+ * version is refused by name; nothing is overwritten.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

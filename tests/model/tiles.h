@@ -1,5 +1,6 @@
 /*
- * Made-up tiles for the model's tests: stripes, spots and noise of several sizes, each from its number alone.
+ * Made-up tiles for the model's tests: stripes, spots and noise of several sizes, each from its
+ * number alone.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

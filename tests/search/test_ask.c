@@ -1,6 +1,6 @@
 /*
- * Questions on collections whose vectors are known: every answer is compared with what a plain loop over all rows
- * would say.
+ * Questions on collections whose vectors are known: every answer is compared with what a plain loop
+ * over all rows would say.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -10,8 +10,8 @@
 #define ROWS 600
 #define NUMBERS 6
 
-/* Row i of the random collection: a grid of places of 8 degrees with half overlap, three times, and every tenth vector
- * the same, so that there are ties. */
+/* Row i of the random collection: a grid of places of 8 degrees with half overlap, three times, and
+ * every tenth vector the same, so that there are ties. */
 static void random_numbers(float out[NUMBERS], size_t i)
 {
     for (size_t j = 0; j < NUMBERS; j++)
@@ -111,8 +111,8 @@ static struct expected *rank_all(const struct everything *all, const float *vect
     return ranking;
 }
 
-/* Whether the answers are the first of the ranking; equal scores may differ in their last bits, so that only
- * neighbours whose scores are near may change places. */
+/* Whether the answers are the first of the ranking; equal scores may differ in their last bits, so
+ * that only neighbours whose scores are near may change places. */
 static void check_answers(const struct akin_answers *answers, const struct expected *ranking)
 {
     for (size_t i = 0; i < answers->count; i++) {
@@ -324,7 +324,8 @@ TEST(collapse_keeps_the_best_of_a_place_whatever_k)
     akin_engine_close(engine);
 }
 
-/* 299 tiles of one place before the second, across the antimeridian: many times what one scan finds. */
+/* 299 tiles of one place before the second, across the antimeridian: many times what one scan
+ * finds. */
 TEST(collapse_looks_on_until_enough_places_are_found)
 {
     struct vectors made;

@@ -1,6 +1,6 @@
 /*
- * eval: one query's measures against a plain reference on data full of ties, the whole against cases worked out by hand,
- * and the CSV of labels with its faults.
+ * eval: one query's measures against a plain reference on data full of ties, the whole against
+ * cases worked out by hand, and the CSV of labels with its faults.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -138,12 +138,13 @@ TEST(folder_labels_of_a_square)
     CHECK_EQ(result.unlabelled, 1);
     CHECK_EQ(result.unknown, 0);
     CHECK_TEXT(result.model, "instant");
-    /* Nearest: right for both a, for both b of the pair; c and d take each other, the lone b takes row 0 or 4. */
+    /* Nearest: right for both a, for both b of the pair; c and d take each other, the lone b takes
+     * row 0 or 4. */
     CHECK_NEAR(result.p_at_1, 4.0 / 7, 1e-12);
     /* All six others count as the ten: a 1/6 twice, b 2/6 thrice. */
     CHECK_NEAR(result.p_at_10, (2.0 / 6 + 3 * 2.0 / 6) / 7, 1e-12);
-    /* a: 1 and 1. The pair of b: first, and the lone b (score near -1) last: (1 + 2/6) / 2 each. The lone b: its pair
-     * comes last: (1/5 + 2/6) / 2. c and d have no others. */
+    /* a: 1 and 1. The pair of b: first, and the lone b (score near -1) last: (1 + 2/6) / 2 each.
+     * The lone b: its pair comes last: (1/5 + 2/6) / 2. c and d have no others. */
     CHECK_NEAR(result.map, (2 + 2 * (1 + 2.0 / 6) / 2 + (1.0 / 5 + 2.0 / 6) / 2) / 5, 1e-12);
 }
 

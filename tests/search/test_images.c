@@ -1,6 +1,6 @@
 /*
- * Images as questions, through the whole pipeline: made-up pictures are taken in by akin_add, then asked for by file, by
- * bytes, by windows, and their pictures are looked at.
+ * Images as questions, through the whole pipeline: made-up pictures are taken in by akin_add, then
+ * asked for by file, by bytes, by windows, and their pictures are looked at.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

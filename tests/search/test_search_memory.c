@@ -1,6 +1,7 @@
 /*
- * Out of memory anywhere between opening an engine and the last line of its answers: each allocation fails in turn; the
- * result is that status, nothing is lost, and the call that follows works.
+ * Out of memory anywhere between opening an engine and the last line of its answers: each
+ * allocation fails in turn; the result is that status, nothing is lost, and the call that follows
+ * works.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,7 +1,7 @@
 /*
- * Collections for the tests of search whose tiles, places, times and vectors are given, not found in pictures: a
- * catalogue with scenes, an encoder fitted on a few made-up tiles (its only use is its number of dimensions), and an
- * index.
+ * Collections for the tests of search whose tiles, places, times and vectors are given, not found
+ * in pictures: a catalogue with scenes, an encoder fitted on a few made-up tiles (its only use is
+ * its number of dimensions), and an index.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -113,7 +113,8 @@ static inline struct akin_columns vectors_columns(uint64_t key, struct akin_bbox
     return columns;
 }
 
-/* Adds one row; the first `n` numbers of the vector are given, the others are 0. It is made unit length. */
+/* Adds one row; the first `n` numbers of the vector are given, the others are 0. It is made unit
+ * length. */
 static inline akin_status vectors_add(struct vectors *to, struct akin_columns columns,
                                       const float *first, size_t n, akin_error *err)
 {

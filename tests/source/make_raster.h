@@ -39,8 +39,8 @@ static inline GDALDatasetH make_memory(int width, int height, int bands, GDALDat
     return dataset;
 }
 
-/* Copies `dataset` to a file and closes it. `option` is one creation option or NULL. False where the
- * driver is not here. */
+/* Copies `dataset` to a file and closes it. `option` is one creation option or NULL. False where
+ * the driver is not here. */
 static inline bool save_as(GDALDatasetH dataset, const char *driver, const char *path,
                            const char *option)
 {

@@ -1,6 +1,7 @@
 /*
- * Files that are not what they should be: cut off at every length, mislabelled, empty, absurdly large,
- * hostile. Each is a clear error or gives the right pixels; and nothing is ever written beside them.
+ * Files that are not what they should be: cut off at every length, mislabelled, empty, absurdly
+ * large, hostile. Each is a clear error or gives the right pixels; and nothing is ever written
+ * beside them.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -244,7 +245,8 @@ TEST(uploads_open_only_common_images)
     akin_buffer_fini(&file);
 }
 
-/* Everything that we can ask of an image, also of one with an .aux.xml, leaves its folder as it was. */
+/* Everything that we can ask of an image, also of one with an .aux.xml, leaves its folder as it
+ * was. */
 TEST(nothing_is_written_beside_the_images)
 {
     static const char *const files[][2] = {{"PNG", "n.png"}, {"GTiff", "n.tif"}, {"JPEG", "n.jpg"}};

@@ -1,6 +1,6 @@
 /*
- * Every file of shared/data: found, opened, one window read, its corners placed. Each either works or
- * says clearly why not, and the files that must work or fail are named.
+ * Every file of shared/data: found, opened, one window read, its corners placed. Each either works
+ * or says clearly why not, and the files that must work or fail are named.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

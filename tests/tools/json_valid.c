@@ -1,6 +1,6 @@
 /*
- * Whether standard input is JSON (strictly: RFC 8259, no key twice): one text, or with --lines one a line. Prints how many
- * texts there were; exit 1 and the reason where one is not.
+ * Whether standard input is JSON (strictly: RFC 8259, no key twice): one text, or with --lines one
+ * a line. Prints how many texts there were; exit 1 and the reason where one is not.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

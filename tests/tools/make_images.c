@@ -1,12 +1,16 @@
 /*
- * Test imagery out of nothing but a seed: textured pictures through akin's own JPEG and PNG writers, rasters of other
- * sample types as ENVI (raw samples and a text header, which GDAL reads), and headers that claim absurd sizes.
+ * Test imagery out of nothing but a seed: textured pictures through akin's own JPEG and PNG
+ * writers, rasters of other sample types as ENVI (raw samples and a text header, which GDAL reads),
+ * and headers that claim absurd sizes.
  *
- *     make_images picture OUT.jpg|OUT.png WIDTH HEIGHT SEED [KIND]     KIND: any of 0..5, black, gaps
+ *     make_images picture OUT.jpg|OUT.png WIDTH HEIGHT SEED [KIND]     KIND: any of 0..5, black,
+ *     gaps
  *     make_images raw OUT.img WIDTH HEIGHT BANDS TYPE SEED [KIND] [W,S,E,N]
- *                                   TYPE: u8 u16 i16 i32 f32 f64; KIND: texture, nan, inf, holes, constant
+ *                                   TYPE: u8 u16 i16 i32 f32 f64; KIND: texture, nan, inf, holes,
+ *                                   constant
  *     make_images bomb OUT.jpg|OUT.png|OUT.tif
- *     make_images patch FILE OFFSET BYTE...       overwrites bytes; a negative offset counts from the end
+ *     make_images patch FILE OFFSET BYTE...       overwrites bytes; a negative offset counts from
+ *     the end
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -29,7 +33,8 @@ static uint32_t number(const char *text)
     return (uint32_t)strtoul(text, NULL, 10);
 }
 
-/* ---- texture: a value in 0..1 for each place, of a few families so that some pictures are more alike ---- */
+/* ---- texture: a value in 0..1 for each place, of a few families so that some pictures are more
+ * alike ---- */
 
 static double unit(uint64_t seed, uint64_t i)
 {
@@ -241,7 +246,8 @@ static uint32_t png_crc(const uint8_t *bytes, size_t size)
     return ~crc;
 }
 
-/* A good small picture whose header then claims 60000x60000: `at` is where the two numbers stand. */
+/* A good small picture whose header then claims 60000x60000: `at` is where the two numbers
+ * stand. */
 static int claim(const char *path, struct akin_buffer *out, bool png)
 {
     uint8_t *bytes = (uint8_t *)out->data;

@@ -1,9 +1,11 @@
 /*
  * Runs a command and says how it went, in one line that a shell can read:
  *
- *     watch [--kill-after US] COMMAND...      "exit STATUS|killed MICROSECONDS PEAK_KB" goes to file descriptor 3
+ *     watch [--kill-after US] COMMAND...      "exit STATUS|killed MICROSECONDS PEAK_KB" goes to
+ *     file descriptor 3
  *
- * --kill-after sends SIGKILL after that many microseconds. The peak is the resident set's, of the command alone.
+ * --kill-after sends SIGKILL after that many microseconds. The peak is the resident set's, of the
+ * command alone.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

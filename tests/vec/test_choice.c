@@ -31,7 +31,8 @@ static const char *best(void)
     return *list;
 }
 
-/* The name that a process with this AKIN_KERNELS (none for NULL) chooses. Borrowed until the next. */
+/* The name that a process with this AKIN_KERNELS (none for NULL) chooses. Borrowed until the
+ * next. */
 static const char *choice_with(const char *forced)
 {
     static char name[64];

@@ -1,6 +1,6 @@
 /*
- * Eigenvectors: what they promise (A v = lambda v, orthonormal, in order, signed), on matrices of every
- * awkward kind.
+ * Eigenvectors: what they promise (A v = lambda v, orthonormal, in order, signed), on matrices of
+ * every awkward kind.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,7 +1,7 @@
 /*
- * Every tier that runs here against the scalar one, in the manner of dav1d's checkasm: all small sizes,
- * a few large ones, odd alignments, and buffers that lie against pages which may not be touched, before
- * or behind, so that a single byte read or written outside ends the test.
+ * Every tier that runs here against the scalar one, in the manner of dav1d's checkasm: all small
+ * sizes, a few large ones, odd alignments, and buffers that lie against pages which may not be
+ * touched, before or behind, so that a single byte read or written outside ends the test.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

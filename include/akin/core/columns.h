@@ -51,16 +51,16 @@ akin_status akin_tile_key_parse(uint64_t *out, const char *text, akin_error *err
 #define AKIN_E7_UNKNOWN INT32_MIN
 struct akin_columns {
     uint64_t key;
-    int64_t begin_ms, end_ms;   /* struct akin_interval */
-    int32_t corner_e7[8];       /* lon, lat of the four corners */
-    int32_t bbox_e7[4];         /* west, south, east, north */
-    uint32_t hilbert;           /* akin_hilbert_key of the bbox's centre; UINT32_MAX without a place */
-    uint32_t tags;              /* bits for later use, 0 */
-    uint8_t nodata;             /* share of missing pixels, 0..255 = 0..1, rounded up so that 0 is none */
-    uint8_t gap;                /* share of black-gap pixels, the same scale */
-    uint8_t texture;            /* standard deviation of the 8-bit grey value, 0..127.5, in halves */
-    uint8_t level;              /* of the pyramid, 0 = full resolution */
-    uint32_t reserved;          /* 0 */
+    int64_t begin_ms, end_ms; /* struct akin_interval */
+    int32_t corner_e7[8];     /* lon, lat of the four corners */
+    int32_t bbox_e7[4];       /* west, south, east, north */
+    uint32_t hilbert;  /* akin_hilbert_key of the bbox's centre; UINT32_MAX without a place */
+    uint32_t tags;     /* bits for later use, 0 */
+    uint8_t nodata;    /* share of missing pixels, 0..255 = 0..1, rounded up so that 0 is none */
+    uint8_t gap;       /* share of black-gap pixels, the same scale */
+    uint8_t texture;   /* standard deviation of the 8-bit grey value, 0..127.5, in halves */
+    uint8_t level;     /* of the pyramid, 0 = full resolution */
+    uint32_t reserved; /* 0 */
 };
 _Static_assert(sizeof(struct akin_columns) == 88, "columns are stored as they are");
 

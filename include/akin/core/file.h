@@ -45,8 +45,8 @@ struct akin_file_stat {
 /* Follows symbolic links. AKIN_ERR_NOT_FOUND where there is nothing. */
 akin_status akin_file_stat(struct akin_file_stat *out, const char *path, akin_error *err);
 
-/* Appends the whole file to `out`, within out->limit; on failure `out` keeps what it had. Only regular
- * files: a folder, a pipe or a device is AKIN_ERR_INVALID (akin_map_open likewise). */
+/* Appends the whole file to `out`, within out->limit; on failure `out` keeps what it had. Only
+ * regular files: a folder, a pipe or a device is AKIN_ERR_INVALID (akin_map_open likewise). */
 akin_status akin_file_read(struct akin_buffer *out, const char *path, akin_error *err);
 /* Exactly `bytes` at `offset`; a short file is AKIN_ERR_CORRUPT. */
 akin_status akin_file_read_at(int fd, void *out, size_t bytes, uint64_t offset, const char *path,

@@ -23,8 +23,8 @@ struct akin_bbox akin_bbox_unknown(void); /* all NaN */
 bool akin_bbox_known(struct akin_bbox box);
 /* "W,S,E,N"; -180..180 and -90..90, south <= north. AKIN_ERR_INVALID says which number is wrong. */
 akin_status akin_bbox_parse(struct akin_bbox *out, const char *text, akin_error *err);
-/* Touching counts. Never true where either is unknown. Longitudes count at the poles too, as on a flat
- * map: two boxes that share nothing but the pole do not meet. */
+/* Touching counts. Never true where either is unknown. Longitudes count at the poles too, as on a
+ * flat map: two boxes that share nothing but the pole do not meet. */
 bool akin_bbox_intersects(struct akin_bbox a, struct akin_bbox b);
 bool akin_bbox_contains(struct akin_bbox box, double lon_deg, double lat_deg);
 /* The smallest box around both, going the shorter way around the globe. */
@@ -39,11 +39,11 @@ double akin_lon_wrap(double lon_deg);
 double akin_geo_distance_m(double lon1_deg, double lat1_deg, double lon2_deg, double lat2_deg);
 
 /* The box around a closed ring of n points walked in order (the last joins the first), each step
- * taken the shorter way in longitude. Give points along
- * the edges, every few degrees or pixels: a step of 180 degrees has no shorter way and is taken as
- * written, and a step of exactly 360 along one parallel is a walk around the globe. A lone point at a
- * pole has no longitude. A ring that winds once around a pole gives -180..180 and reaches that pole (the
- * nearer one). n >= 1; NaN points are left out; all NaN gives unknown. */
+ * taken the shorter way in longitude. Give points along the edges, every few degrees or pixels: a
+ * step of 180 degrees has no shorter way and is taken as written, and a step of exactly 360 along
+ * one parallel is a walk around the globe. A lone point at a pole has no longitude. A ring that
+ * winds once around a pole gives -180..180 and reaches that pole (the nearer one). n >= 1; NaN
+ * points are left out; all NaN gives unknown. */
 struct akin_bbox akin_bbox_of_ring(const double *lon_deg, const double *lat_deg, size_t n);
 
 /* Position along a Hilbert curve of order 16 over lon x lat, 0..2^32-1: near places have near keys.

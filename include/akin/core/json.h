@@ -22,9 +22,10 @@
 
 typedef struct akin_json akin_json;
 
-/* Makers; NULL when out of memory. Text must be UTF-8; bytes that are not are written as U+FFFD;
- * a NULL text becomes null. A number that is not finite becomes null; others are written with the fewest digits that read back as
- * the same double (akin_json_number) or float (akin_json_float): 0.93, not 0.93000000000000005. */
+/* Makers; NULL when out of memory. Text must be UTF-8; bytes that are not are written as U+FFFD; a
+ * NULL text becomes null. A number that is not finite becomes null; others are written with the
+ * fewest digits that read back as the same double (akin_json_number) or float (akin_json_float):
+ * 0.93, not 0.93000000000000005. */
 akin_json *akin_json_object(void);
 akin_json *akin_json_array(void);
 akin_json *akin_json_string(const char *text);
@@ -44,8 +45,8 @@ bool akin_json_append(akin_json *array, akin_json *value);
 akin_status akin_json_parse(akin_json **out, const char *text, size_t bytes, const char *what,
                             akin_error *err);
 /* Appends the text to `out`: on one line, or indented by two spaces. Keys keep their order.
- * AKIN_ERR_NO_MEMORY for NULL and where building failed; at most 64 levels deep. On failure `out` keeps
- * what it had. */
+ * AKIN_ERR_NO_MEMORY for NULL and where building failed; at most 64 levels deep. On failure `out`
+ * keeps what it had. */
 akin_status akin_json_text(const akin_json *root, bool indent, struct akin_buffer *out,
                            akin_error *err);
 
@@ -55,8 +56,8 @@ size_t akin_json_count(const akin_json *array_or_object); /* 0 for anything else
 akin_json *akin_json_at(const akin_json *array, size_t index);
 bool akin_json_is_null(const akin_json *value);
 
-/* The value under `key`, of that type and in that range, else AKIN_ERR_INVALID naming `what` and key.
- * `text` is borrowed. Integers are exact (up to 2^53). */
+/* The value under `key`, of that type and in that range, else AKIN_ERR_INVALID naming `what` and
+ * key. `text` is borrowed. Integers are exact (up to 2^53). */
 akin_status akin_json_get_text(const char **text, const akin_json *object, const char *key,
                                const char *what, akin_error *err);
 akin_status akin_json_get_integer(int64_t *out, const akin_json *object, const char *key,

@@ -56,7 +56,8 @@ akin_status akin_buffer_append(struct akin_buffer *buffer, const void *data, siz
 akin_status akin_buffer_printf(struct akin_buffer *buffer, akin_error *err, const char *format, ...)
     AKIN_PRINTF(3, 4);
 
-/* An arena for one job (scene, batch, query): allocate freely, free all at once. Not thread-safe. */
+/* An arena for one job (scene, batch, query): allocate freely, free all at once. Not
+ * thread-safe. */
 typedef struct akin_arena akin_arena;
 akin_status akin_arena_create(akin_arena **out, size_t limit_bytes, akin_error *err);
 void akin_arena_free(akin_arena *arena);

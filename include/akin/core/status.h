@@ -68,8 +68,8 @@ const char *akin_status_text(akin_status status);
 akin_status akin_error_set(akin_error *err, akin_status status, const char *format, ...)
     AKIN_PRINTF(3, 4);
 
-/* The same for a failed system call: appends strerror(errno_value) and maps it (ENOSPC and EDQUOT to
- * NO_SPACE, EACCES, EPERM and EROFS to DENIED, ENOENT to NOT_FOUND, EEXIST to EXISTS, ENOMEM to
+/* The same for a failed system call: appends strerror(errno_value) and maps it (ENOSPC and EDQUOT
+ * to NO_SPACE, EACCES, EPERM and EROFS to DENIED, ENOENT to NOT_FOUND, EEXIST to EXISTS, ENOMEM to
  * NO_MEMORY, EFBIG, EMFILE, ENFILE and ENAMETOOLONG to LIMIT, else IO). */
 akin_status akin_error_errno(akin_error *err, int errno_value, const char *format, ...)
     AKIN_PRINTF(3, 4);

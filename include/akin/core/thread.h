@@ -29,8 +29,8 @@ typedef void akin_loop_fn(void *user, size_t begin, size_t end, unsigned worker)
 
 /* Runs fn over [0, count) in pieces of at most `grain` (0 = count / (8 * threads), at least 1),
  * each piece once, in any order; returns when all are done. A NULL pool runs it here. One loop at a
- * time a pool: calls from several threads take turns; a call from inside a body is an error of ours.
- * Which worker gets which piece is not deterministic: results must not depend on it. */
+ * time a pool: calls from several threads take turns; a call from inside a body is an error of
+ * ours. Which worker gets which piece is not deterministic: results must not depend on it. */
 void akin_pool_for(akin_pool *pool, size_t count, size_t grain, akin_loop_fn *fn, void *user);
 
 #pragma GCC visibility pop
