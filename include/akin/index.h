@@ -89,8 +89,8 @@ akin_status akin_index_get(const akin_index *index, uint64_t key, struct akin_co
 
 /* All that are given must hold. Zero-initialise through akin_filter_init. */
 struct akin_filter {
-    struct akin_bbox
-        bbox; /* intersects; unknown = any. Tiles without a place do not match a bbox */
+    /* intersects; unknown = any. Tiles without a place do not match a bbox */
+    struct akin_bbox bbox;
     struct akin_interval time; /* intersects; unknown = any. Tiles without a time do not match */
     double nodata_max;         /* share of missing pixels at most; default 1 */
     double gap_max;            /* share of black gaps at most; default 1 */

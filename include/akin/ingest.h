@@ -22,8 +22,8 @@
 struct akin_add_options {
     struct akin_source_options source; /* --bbox, --crs, --datetime, --time-from */
     unsigned threads;                  /* 0 = akin_cpu_count() */
-    uint64_t
-        ram_bytes; /* default 2 GiB; AKIN_ERR_LIMIT with the number needed where it is too little */
+    /* default 2 GiB; AKIN_ERR_LIMIT with the number needed where it is too little */
+    uint64_t ram_bytes;
     bool retry_failed; /* try failed scenes of these sources again; default false */
     bool drop_missing; /* scenes below these sources whose files are gone are dropped; default false
                         */

@@ -74,8 +74,8 @@ struct akin_instant_options {
     uint32_t patch_px; /* 3..9; default 5 */
     uint32_t rcf_dim;  /* default 128 */
     uint32_t histogram_dim; /* default 96 */
-    double
-        power; /* of whitening, 0..1; default 0.5: components are divided by eigenvalue^(power/2) */
+    /* of whitening, 0..1; default 0.5: components are divided by eigenvalue^(power/2) */
+    double power;
 };
 void akin_instant_options_default(struct akin_instant_options *out, uint32_t input_px,
                                   uint32_t bands);
