@@ -56,6 +56,8 @@ int cli_exit(int next);
 void cli_help(const struct cli_command *command);
 /* "akin NAME: text" and a hint, on stderr; returns CLI_MISUSE. */
 int cli_misuse(const struct cli_command *command, const char *format, ...) AKIN_PRINTF(2, 3);
+/* A command's one folder, from a CLI_WORD; false, having said so, where there is one already. */
+bool cli_take_dir(const struct cli_command *command, const char **dir, const char *word);
 /* "akin: text" on stderr; returns CLI_FAILED, or CLI_MISUSE for AKIN_ERR_INVALID. */
 int cli_fail(const akin_error *err);
 
@@ -71,7 +73,9 @@ void cli_talk_init(struct cli_talk *talk);
 /* Clears the bar, so that what follows begins on a fresh line. */
 void cli_talk_end(struct cli_talk *talk);
 
-/* Writes to stdout, or whole-or-not-at-all to a file. */
+/* Writes to stdout. */
 akin_status cli_print(const struct akin_buffer *text, akin_error *err);
+/* Writes the object on a line of its own to stdout, and frees it. */
+akin_status cli_print_json(akin_json *root, akin_error *err);
 
 #endif

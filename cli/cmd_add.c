@@ -92,9 +92,7 @@ static akin_status set(struct request *request, int option, const char *value, a
 
 static int print_json(const struct akin_add_report *report, akin_error *err)
 {
-    struct akin_buffer text;
     akin_json *root = akin_json_object();
-    akin_buffer_init(&text, 1 << 16);
     akin_json_set(root, "scenes_found", akin_json_integer((int64_t)report->scenes_found));
     akin_json_set(root, "scenes_unchanged", akin_json_integer((int64_t)report->scenes_unchanged));
     akin_json_set(root, "scenes_added", akin_json_integer((int64_t)report->scenes_added));
@@ -108,14 +106,7 @@ static int print_json(const struct akin_add_report *report, akin_error *err)
     akin_json_set(root, "bytes_expected", akin_json_integer((int64_t)report->bytes_expected));
     akin_json_set(root, "seconds", akin_json_number(report->seconds));
     akin_json_set(root, "seconds_expected", akin_json_number(report->seconds_expected));
-    akin_status status = akin_json_text(root, false, &text, err);
-    if (status == AKIN_OK)
-        status = akin_buffer_append(&text, "\n", 1, err);
-    if (status == AKIN_OK)
-        status = cli_print(&text, err);
-    akin_json_free(root);
-    akin_buffer_fini(&text);
-    return status == AKIN_OK ? CLI_OK : cli_fail(err);
+    return cli_print_json(root, err) == AKIN_OK ? CLI_OK : cli_fail(err);
 }
 
 static void say_forecast(const struct akin_add_report *report)

@@ -32,9 +32,7 @@ const struct cli_command cmd_eval = {
 
 static akin_status print_json(const struct akin_eval_result *result, akin_error *err)
 {
-    struct akin_buffer text;
     akin_json *root = akin_json_object();
-    akin_buffer_init(&text, 1 << 16);
     akin_json_set(root, "tiles", akin_json_integer((int64_t)result->tiles));
     akin_json_set(root, "classes", akin_json_integer((int64_t)result->classes));
     akin_json_set(root, "p_at_1", akin_json_number(result->p_at_1));
@@ -42,14 +40,7 @@ static akin_status print_json(const struct akin_eval_result *result, akin_error 
     akin_json_set(root, "map", akin_json_number(result->map));
     akin_json_set(root, "knn5", akin_json_number(result->knn5));
     akin_json_set(root, "model", akin_json_string(result->model));
-    akin_status status = akin_json_text(root, false, &text, err);
-    if (status == AKIN_OK)
-        status = akin_buffer_append(&text, "\n", 1, err);
-    if (status == AKIN_OK)
-        status = cli_print(&text, err);
-    akin_json_free(root);
-    akin_buffer_fini(&text);
-    return status;
+    return cli_print_json(root, err);
 }
 
 static void print_text(const struct akin_eval_result *result)
@@ -100,11 +91,11 @@ static int run(int argc, char **argv)
     while ((option = cli_next(&parser, &value)) != CLI_END) {
         if (option <= CLI_BAD)
             return cli_exit(option);
-        if (option == CLI_WORD && dir)
-            return cli_misuse(&cmd_eval, "one collection, not also '%s'", value);
+        if (option == CLI_WORD && !cli_take_dir(&cmd_eval, &dir, value))
+            return CLI_MISUSE;
         if (option == CLI_WORD)
-            dir = value;
-        else if (option == LABELS)
+            continue;
+        if (option == LABELS)
             labels.labels = value;
         else if (option == MODEL)
             engine.model = value;

@@ -85,11 +85,11 @@ static int run(int argc, char **argv)
     while ((option = cli_next(&parser, &value)) != CLI_END) {
         if (option <= CLI_BAD)
             return cli_exit(option);
-        if (option == CLI_WORD && dir)
-            return cli_misuse(&cmd_init, "one folder, not also '%s'", value);
+        if (option == CLI_WORD && !cli_take_dir(&cmd_init, &dir, value))
+            return CLI_MISUSE;
         if (option == CLI_WORD)
-            dir = value;
-        else if (set(&settings, option, value, &err) != AKIN_OK)
+            continue;
+        if (set(&settings, option, value, &err) != AKIN_OK)
             return cli_misuse(&cmd_init, "%s", err.text);
     }
     if (!dir)

@@ -113,10 +113,8 @@ static akin_json *index_json(const struct overview *overview)
 
 static akin_status print_json(struct overview *overview, akin_error *err)
 {
-    struct akin_buffer text;
     akin_json *root = akin_json_object(), *scenes = akin_json_object();
     akin_json *models = akin_json_array(), *failures = akin_json_array();
-    akin_buffer_init(&text, (size_t)1 << 28);
     for (int state = 0; state < AKIN_SCENE_STATE_COUNT; state++)
         akin_json_set(scenes, akin_scene_state_name((enum akin_scene_state)state),
                       akin_json_integer((int64_t)overview->counts.scenes[state]));
@@ -135,13 +133,8 @@ static akin_status print_json(struct overview *overview, akin_error *err)
     akin_json_set(root, "settings", settings_json(akin_catalog_settings(overview->catalog)));
     akin_json_set(root, "failures", failures);
     if (status == AKIN_OK)
-        status = akin_json_text(root, false, &text, err);
-    if (status == AKIN_OK)
-        status = akin_buffer_append(&text, "\n", 1, err);
-    if (status == AKIN_OK)
-        status = cli_print(&text, err);
+        return cli_print_json(root, err);
     akin_json_free(root);
-    akin_buffer_fini(&text);
     return status;
 }
 
@@ -215,11 +208,9 @@ static int run(int argc, char **argv)
     while ((option = cli_next(&parser, &value)) != CLI_END) {
         if (option <= CLI_BAD)
             return cli_exit(option);
-        if (option == CLI_WORD && dir)
-            return cli_misuse(&cmd_status, "one collection, not also '%s'", value);
-        if (option == CLI_WORD)
-            dir = value;
-        else
+        if (option == CLI_WORD && !cli_take_dir(&cmd_status, &dir, value))
+            return CLI_MISUSE;
+        if (option != CLI_WORD)
             json = true;
     }
     if (!dir)

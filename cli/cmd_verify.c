@@ -81,11 +81,11 @@ static int run(int argc, char **argv)
     while ((option = cli_next(&parser, &value)) != CLI_END) {
         if (option <= CLI_BAD)
             return cli_exit(option);
-        if (option == CLI_WORD && dir)
-            return cli_misuse(&cmd_verify, "one collection, not also '%s'", value);
+        if (option == CLI_WORD && !cli_take_dir(&cmd_verify, &dir, value))
+            return CLI_MISUSE;
         if (option == CLI_WORD)
-            dir = value;
-        else if (option == JSON)
+            continue;
+        if (option == JSON)
             listener.json = true;
         else
             listener.quiet = true;

@@ -141,3 +141,26 @@ akin_status cli_print(const struct akin_buffer *text, akin_error *err)
         return akin_error_set(err, AKIN_ERR_IO, "cannot write to the standard output");
     return AKIN_OK;
 }
+
+akin_status cli_print_json(akin_json *root, akin_error *err)
+{
+    struct akin_buffer text;
+    akin_buffer_init(&text, (size_t)1 << 30);
+    akin_status status = akin_json_text(root, false, &text, err);
+    if (status == AKIN_OK)
+        status = akin_buffer_append(&text, "\n", 1, err);
+    if (status == AKIN_OK)
+        status = cli_print(&text, err);
+    akin_json_free(root);
+    akin_buffer_fini(&text);
+    return status;
+}
+
+bool cli_take_dir(const struct cli_command *command, const char **dir, const char *word)
+{
+    if (*dir)
+        cli_misuse(command, "one collection, not also '%s'", word);
+    else
+        *dir = word;
+    return *dir == word;
+}

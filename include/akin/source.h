@@ -41,6 +41,20 @@ akin_status akin_raster_init(struct akin_raster *raster, uint32_t width, uint32_
                              uint32_t bands, enum akin_dtype dtype, bool with_mask,
                              akin_error *err);
 void akin_raster_fini(struct akin_raster *raster);
+/* The sample at (y * width + x) * bands + band, whatever its type. */
+static inline float akin_raster_value(const struct akin_raster *raster, size_t index)
+{
+    switch (raster->dtype) {
+    case AKIN_U8:
+        return ((const uint8_t *)raster->pixels)[index];
+    case AKIN_U16:
+        return ((const uint16_t *)raster->pixels)[index];
+    case AKIN_I16:
+        return ((const int16_t *)raster->pixels)[index];
+    default:
+        return ((const float *)raster->pixels)[index];
+    }
+}
 
 struct akin_window {
     uint32_t x, y, width, height;

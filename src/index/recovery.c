@@ -468,8 +468,7 @@ akin_status recovery_repair(akin_index *index, akin_error *err)
     return status;
 }
 
-/* Without its manifest an index is not begun anew over rows that may still be saved. */
-static akin_status refuse_remains(const char *path, akin_error *err)
+akin_status recovery_refuse_remains(const char *path, akin_error *err)
 {
     char **names = NULL, file[AKIN_PATH_MAX];
     size_t count = 0;
@@ -497,7 +496,7 @@ static akin_status refuse_remains(const char *path, akin_error *err)
 akin_status recovery_create(const char *path, uint32_t dim, uint32_t model, akin_error *err)
 {
     struct manifest manifest = {.dim = dim, .model = model, .log = 1, .next_id = 1};
-    akin_status status = refuse_remains(path, err);
+    akin_status status = recovery_refuse_remains(path, err);
     if (!status)
         status = wal_create(path, manifest.log, dim, model, err);
     return status ? status : manifest_save(&manifest, path, err);

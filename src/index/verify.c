@@ -116,6 +116,13 @@ static akin_status verify_names(struct verify *verify, akin_error *err)
     return status;
 }
 
+/* Whether there is a folder at least. */
+static bool begun(const char *path)
+{
+    struct akin_file_stat st;
+    return akin_file_stat(&st, path, NULL) == AKIN_OK && st.is_dir;
+}
+
 akin_status akin_index_verify(const char *path, akin_fault_fn *fault, void *user, uint64_t *faults,
                               const struct akin_talk *talk, akin_error *err)
 {
@@ -132,8 +139,16 @@ akin_status akin_index_verify(const char *path, akin_fault_fn *fault, void *user
         status = verify_names(&verify, err);
         goto out;
     }
-    if (status) {
-        if (err)
+    if (status == AKIN_ERR_NOT_FOUND && begun(path)) {
+        /* A writer that was killed before it had made it: the next one does. */
+        status = recovery_refuse_remains(path, &why);
+        if (status == AKIN_ERR_CORRUPT) {
+            tell(&verify, path, "%s", why.text);
+            status = AKIN_OK;
+        }
+    }
+    if (!index) {
+        if (status && err)
             *err = why;
         goto out;
     }

@@ -12,20 +12,6 @@
 
 #include "engine.h"
 
-static double sample(const struct akin_raster *raster, size_t index)
-{
-    switch (raster->dtype) {
-    case AKIN_U8:
-        return ((const uint8_t *)raster->pixels)[index];
-    case AKIN_U16:
-        return ((const uint16_t *)raster->pixels)[index];
-    case AKIN_I16:
-        return ((const int16_t *)raster->pixels)[index];
-    default:
-        return ((const float *)raster->pixels)[index];
-    }
-}
-
 static uint8_t scaled(double value, double low, double high)
 {
     double x = 255 * (value - low) / (high - low);
@@ -55,7 +41,7 @@ static double mean_of(const struct akin_raster *raster, struct span xs, struct s
             size_t pixel = (size_t)y * raster->width + x;
             if (raster->valid && !raster->valid[pixel])
                 continue;
-            double value = sample(raster, pixel * raster->bands + band);
+            double value = akin_raster_value(raster, pixel * raster->bands + band);
             if (isfinite(value)) {
                 sum += value;
                 count++;

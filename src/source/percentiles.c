@@ -21,20 +21,6 @@ struct sample {
     uint32_t bands;
 };
 
-static float value_at(const struct akin_raster *raster, size_t index)
-{
-    switch (raster->dtype) {
-    case AKIN_U8:
-        return ((const uint8_t *)raster->pixels)[index];
-    case AKIN_U16:
-        return ((const uint16_t *)raster->pixels)[index];
-    case AKIN_I16:
-        return ((const int16_t *)raster->pixels)[index];
-    default:
-        return ((const float *)raster->pixels)[index];
-    }
-}
-
 static void sample_add(struct sample *sample, const struct akin_raster *raster)
 {
     const size_t pixels = (size_t)raster->width * raster->height;
@@ -43,7 +29,7 @@ static void sample_add(struct sample *sample, const struct akin_raster *raster)
             continue;
         for (uint32_t b = 0; b < sample->bands; b++)
             sample->values[b * sample->capacity + sample->count] =
-                value_at(raster, i * sample->bands + b);
+                akin_raster_value(raster, i * sample->bands + b);
         sample->count++;
     }
 }
