@@ -56,7 +56,8 @@ bool check_close(double a, double b, double tolerance, const char *file, int lin
 {
     bool holds = fabs(a - b) <= tolerance; /* false for NaN */
     if (!holds)
-        printf("# %s:%d: %s: %.9g against %.9g (tolerance %g)\n", file, line, what, a, b, tolerance);
+        printf("# %s:%d: %s: %.9g against %.9g (tolerance %g)\n", file, line, what, a, b,
+               tolerance);
     return verdict(holds);
 }
 

@@ -135,7 +135,7 @@ TEST(the_same_whatever_the_threads)
     static const unsigned threads[] = {1, 2, 5};
     write_pictures(6);
     for (unsigned i = 0; i < 3; i++) {
-        char name[16];
+        char name[32];
         struct akin_add_options options;
         struct akin_add_report report;
         snprintf(name, sizeof name, "c%u", threads[i]);
@@ -244,7 +244,7 @@ TEST(stopped_anywhere_it_goes_on_to_the_same_end)
     struct sum whole = contents("whole");
     unsigned stopped = 0;
     for (long n = 0; n < 40; n += 3 * FEWER) {
-        char name[16];
+        char name[32];
         long left = n;
         struct akin_talk talk = {.progress = stop_later, .user = &left};
         snprintf(name, sizeof name, "c%ld", n);

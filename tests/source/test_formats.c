@@ -140,8 +140,8 @@ TEST(black_and_white_is_0_and_255)
         char path[AKIN_PATH_MAX];
         struct akin_source_info info;
         struct akin_raster raster;
-        GDALDatasetH dataset = GDALCreate((GDALAllRegister(), GDALGetDriverByName("MEM")), "", 9,
-                                          3, 1, GDT_Byte, NULL);
+        GDALDatasetH dataset = GDALCreate((GDALAllRegister(), GDALGetDriverByName("MEM")), "", 9, 3,
+                                          1, GDT_Byte, NULL);
         uint8_t bits[27];
         for (int i = 0; i < 27; i++)
             bits[i] = i % 2;
