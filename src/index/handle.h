@@ -79,6 +79,9 @@ akin_status recovery_follow_log(akin_index *index, akin_error *err);
 akin_status recovery_repair(akin_index *index, akin_error *err);
 /* Writer: makes an index where there is none. */
 akin_status recovery_create(const char *path, uint32_t dim, uint32_t model, akin_error *err);
+/* For a folder without a manifest: AKIN_ERR_CORRUPT where files are left whose rows may still be saved, so
+ * that no index may be begun anew over them. */
+akin_status recovery_refuse_remains(const char *path, akin_error *err);
 
 /* Kinds of files by their names in the folder. */
 enum file_kind { FILE_FOREIGN, FILE_OURS, FILE_TEMPORARY, FILE_ASIDE };

@@ -18,7 +18,7 @@
 struct gdal_api gdal;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool loaded; /* written by load_once only */
+static atomic_bool loaded; /* written by load_once only */
 static char why_not[256];
 static atomic_ullong cache_max; /* asked for before there is a GDAL; 0 = leave */
 

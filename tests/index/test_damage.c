@@ -288,6 +288,23 @@ TEST(segments_that_a_damaged_manifest_forgot_are_set_aside)
     model_fini(&model);
 }
 
+/* A writer that is killed while it makes the index leaves a folder, or a log without a row. */
+TEST(an_index_that_was_never_finished_is_no_fault)
+{
+    char path[AKIN_PATH_MAX], file[AKIN_PATH_MAX];
+    uint64_t faults = 99;
+    akin_error why = {0};
+    REQUIRE_OK(akin_path_join(path, check_folder(), "index", err));
+    CHECK_EQ(akin_index_verify(path, NULL, NULL, &faults, NULL, &why), AKIN_ERR_NOT_FOUND);
+    REQUIRE_OK(akin_dir_create(path, err));
+    REQUIRE_OK(akin_index_verify(path, NULL, NULL, &faults, NULL, err));
+    CHECK_EQ(faults, 0);
+    REQUIRE_OK(akin_path_join(file, path, "segment-1.seg", err));
+    REQUIRE_OK(akin_file_write_atomic(file, "rows", 4, err));
+    REQUIRE_OK(akin_index_verify(path, NULL, NULL, &faults, NULL, err));
+    CHECK_EQ(faults, 1);
+}
+
 TEST(a_lost_manifest_is_not_begun_anew)
 {
     const char *path = check_folder();
