@@ -39,6 +39,11 @@ struct akin_kernels {
     /* y[i] += a * x[i]. */
     void (*axpy)(float *y, float a, const float *x, size_t n);
 
+    /* The same over doubles, and a rotation: (u, l) <- (c u - s l, s u + c l). */
+    double (*dot_f64)(const double *a, const double *b, size_t n);
+    void (*axpy_f64)(double *y, double a, const double *x, size_t n);
+    void (*rotate_f64)(double *u, double *l, double c, double s, size_t n);
+
     /* Round to nearest even; beyond the range becomes infinity, NaN stays NaN. Exact back. */
     void (*f16_from_f32)(akin_f16 *out, const float *in, size_t n);
     void (*f32_from_f16)(float *out, const akin_f16 *in, size_t n);

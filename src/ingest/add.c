@@ -84,6 +84,7 @@ static akin_status open_index(struct add *add, akin_error *err)
     if (status != AKIN_OK)
         return status;
     add->commit.index = add->index;
+    add->commit.model = info->name;
     add->commit.dim = info->dim;
     status = akin_catalog_value_get(add->catalog, AKIN_VALUE_MODEL, &current, err);
     akin_free(current);
@@ -124,8 +125,7 @@ static akin_status remove_scene(struct add *add, uint32_t id, akin_error *err)
 {
     struct akin_scene scene;
     akin_scene_init(&scene);
-    akin_status status = akin_index_remove(add->index, (uint64_t)id << 32,
-                                           (uint64_t)id << 32 | UINT32_MAX, NULL, err);
+    akin_status status = scene_remove(add->catalog, add->index, add->commit.model, id, err);
     if (status == AKIN_OK)
         status = akin_catalog_scene_get(add->catalog, id, &scene, err);
     if (status == AKIN_OK) {

@@ -165,8 +165,8 @@ static akin_status remove_replaced(struct commit *commit, akin_error *err)
         struct akin_scene *scene = &commit->plan->scenes[commit->touched[i]];
         if (!scene->replaces || !scene->tiles_done)
             continue;
-        akin_status status = akin_index_remove(commit->index, akin_tile_key(scene->id, 0, 0, 0),
-                                               (uint64_t)scene->id << 32 | UINT32_MAX, NULL, err);
+        akin_status status =
+            scene_remove(commit->catalog, commit->index, commit->model, scene->id, err);
         if (status != AKIN_OK)
             return status;
         scene->replaces = 0;

@@ -110,6 +110,7 @@ void pipeline_stop(struct pipeline *pipeline);
 struct commit {
     akin_catalog *catalog;
     akin_index *index;
+    const char *model; /* whose index it is */
     const struct plan *plan;
     bool chips;
     uint32_t dim;
@@ -186,6 +187,9 @@ akin_status scaling_store(akin_catalog *catalog, enum akin_dtype dtype,
 
 /* ---- housekeeping ---- */
 
+/* Removes a scene's rows from the index of encoder `model`, open as `index`, and from those of all others. */
+akin_status scene_remove(akin_catalog *catalog, akin_index *index, const char *model,
+                         uint32_t scene, akin_error *err);
 /* Marks as dropped the scenes below those of the sources that are folders whose files are gone. */
 akin_status drop_missing(akin_catalog *catalog, const char *const *sources, size_t source_count,
                          const struct akin_talk *talk, uint64_t *dropped, akin_error *err);

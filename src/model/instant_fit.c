@@ -402,11 +402,38 @@ static akin_status allocate(struct fit *fit, akin_pool *pool, akin_error *err)
     return AKIN_OK;
 }
 
+/* The two analyses side by side: an eigenproblem keeps one thread busy, and the larger hides the smaller. */
+struct components {
+    struct fit *fit;
+    akin_status status[2];
+    akin_error error[2];
+};
+
+static void components_body(void *user, size_t begin, size_t end, unsigned worker)
+{
+    struct components *both = user;
+    struct fit *fit = both->fit;
+    struct instant *instant = fit->instant;
+    (void)worker;
+    for (size_t i = begin; i < end; i++)
+        both->status[i] =
+            pca_fit(i ? &instant->histogram : &instant->rcf, i ? fit->histogram : fit->rcf,
+                    fit->use, fit->views, instant->options.power, NULL, &both->error[i]);
+}
+
+static akin_status fit_components(struct fit *fit, akin_pool *pool, akin_error *err)
+{
+    struct components both = {.fit = fit};
+    akin_pool_for(pool, 2, 1, components_body, &both);
+    for (int i = 0; i < 2; i++)
+        if (both.status[i] != AKIN_OK)
+            return akin_error_set(err, both.status[i], "%s", both.error[i].text);
+    return AKIN_OK;
+}
+
 static akin_status fit_all(struct fit *fit, akin_pool *pool, const struct akin_talk *talk,
                            akin_error *err)
 {
-    struct instant *instant = fit->instant;
-    double power = instant->options.power;
     akin_status status = allocate(fit, pool, err);
     if (status == AKIN_OK)
         status = fit_channels(fit, pool, err);
@@ -415,10 +442,7 @@ static akin_status fit_all(struct fit *fit, akin_pool *pool, const struct akin_t
     if (status == AKIN_OK)
         status = make_features(fit, pool, talk, err);
     if (status == AKIN_OK)
-        status = pca_fit(&instant->rcf, fit->rcf, fit->use, fit->views, power, pool, err);
-    if (status == AKIN_OK)
-        status =
-            pca_fit(&instant->histogram, fit->histogram, fit->use, fit->views, power, pool, err);
+        status = fit_components(fit, pool, err);
     if (status == AKIN_OK && fit->embeddings)
         akin_pool_for(pool, fit->tiles, 0, embed_body, fit);
     return status;

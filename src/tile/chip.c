@@ -83,13 +83,10 @@ static void from_planes(uint8_t *out, const uint8_t *in, size_t pixels, size_t p
 
 /* ---- encoding ---- */
 
-akin_status chip_codec_init(struct chip_codec *codec, akin_error *err)
+void chip_codec_init(struct chip_codec *codec)
 {
-    *codec = (struct chip_codec){.compressor = ZSTD_createCCtx()};
+    *codec = (struct chip_codec){.compressor = NULL};
     akin_buffer_init(&codec->scratch, CHIP_BYTES_MAX);
-    if (!codec->compressor)
-        return akin_error_memory(err, 0, "zstd's state");
-    return AKIN_OK;
 }
 
 void chip_codec_fini(struct chip_codec *codec)
@@ -112,6 +109,9 @@ static akin_status append_zstd(struct chip_codec *codec, const void *data, size_
     akin_status status = akin_buffer_reserve(out, bound, err);
     if (status != AKIN_OK)
         return status;
+    /* Made when it is first needed: most scenes of JPEGs never do, and there may be thousands a second. */
+    if (!codec->compressor && !(codec->compressor = ZSTD_createCCtx()))
+        return akin_error_memory(err, bound, "zstd's state");
     size_t got =
         ZSTD_compressCCtx(codec->compressor, out->data + out->size, bound, data, size, ZSTD_LEVEL);
     if (ZSTD_isError(got))
@@ -247,9 +247,8 @@ akin_status akin_chip_encode(const struct akin_raster *raster, struct akin_buffe
                              akin_error *err)
 {
     struct chip_codec codec = {0};
-    akin_status status = chip_codec_init(&codec, err);
-    if (status == AKIN_OK)
-        status = chip_encode_with(&codec, raster, out, err);
+    chip_codec_init(&codec);
+    akin_status status = chip_encode_with(&codec, raster, out, err);
     chip_codec_fini(&codec);
     return status;
 }

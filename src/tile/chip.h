@@ -13,7 +13,7 @@ struct chip_codec {
     void *compressor;
     struct akin_buffer scratch;
 };
-akin_status chip_codec_init(struct chip_codec *codec, akin_error *err);
+void chip_codec_init(struct chip_codec *codec);
 void chip_codec_fini(struct chip_codec *codec);
 
 /* akin_chip_encode with a codec of the caller's. */

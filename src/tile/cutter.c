@@ -61,8 +61,7 @@ static akin_status take_memory(akin_cutter *cutter, akin_error *err)
         status = akin_raster_init(&cutter->tile, window.width, window.height, plan->band_count,
                                   cutter->info->dtype, true, err);
     }
-    if (status == AKIN_OK && plan->chips)
-        status = chip_codec_init(&cutter->codec, err);
+    chip_codec_init(&cutter->codec);
     return status;
 }
 

@@ -18,53 +18,6 @@
 
 #define ITERATIONS_MAX 60 /* for one eigenvalue; two or three are usual */
 
-/* The loops below go in steps of eight, which gcc -O2 turns into vectors; it leaves loops of
- * unknown length alone. */
-#define STEP 8
-
-static double dot(const double *restrict x, const double *restrict y, size_t n)
-{
-    double sums[STEP] = {0}, sum = 0;
-    size_t i = 0;
-    for (; i + STEP <= n; i += STEP)
-        for (size_t s = 0; s < STEP; s++)
-            sums[s] += x[i + s] * y[i + s];
-    for (; i < n; i++)
-        sum += x[i] * y[i];
-    for (size_t s = 0; s < STEP; s++)
-        sum += sums[s];
-    return sum;
-}
-
-/* y += factor * x. */
-static void add(double *restrict y, double factor, const double *restrict x, size_t n)
-{
-    size_t i = 0;
-    for (; i + STEP <= n; i += STEP)
-        for (size_t s = 0; s < STEP; s++)
-            y[i + s] += factor * x[i + s];
-    for (; i < n; i++)
-        y[i] += factor * x[i];
-}
-
-/* (upper, lower) <- (c * upper - s * lower, s * upper + c * lower). */
-static void rotate(double *restrict upper, double *restrict lower, double c, double s, size_t n)
-{
-    size_t i = 0;
-    for (; i + STEP <= n; i += STEP) {
-        for (size_t t = 0; t < STEP; t++) {
-            double u = upper[i + t], l = lower[i + t];
-            upper[i + t] = c * u - s * l;
-            lower[i + t] = s * u + c * l;
-        }
-    }
-    for (; i < n; i++) {
-        double u = upper[i], l = lower[i];
-        upper[i] = c * u - s * l;
-        lower[i] = s * u + c * l;
-    }
-}
-
 /* Divides by the largest entry by size, which is returned; NaN where one is not finite. */
 static double scale_down(double *a, size_t n)
 {
@@ -83,7 +36,8 @@ static double scale_down(double *a, size_t n)
  * there is nothing to reflect. */
 static double make_reflection(double *x, size_t n, double *edge)
 {
-    double last = x[n - 1], rest = dot(x, x, n - 1), square = rest + last * last;
+    const struct akin_kernels *kernels = akin_kernels();
+    double last = x[n - 1], rest = kernels->dot_f64(x, x, n - 1), square = rest + last * last;
     *edge = last;
     /* Beside the matrix's largest entry, 1, these are zeros; their squares have lost their
      * digits. */
@@ -98,18 +52,19 @@ static double make_reflection(double *x, size_t n, double *edge)
  * p = A u / h and q = p - u (u^T p) / 2h this is A - u q^T - q u^T. */
 static void reflect_both_sides(double *a, size_t n, size_t m, const double *u, double h, double *q)
 {
+    const struct akin_kernels *kernels = akin_kernels();
     memset(q, 0, m * sizeof *q);
     for (size_t j = 0; j < m; j++) {
         const double *row = a + j * n;
-        q[j] += dot(row, u, j) + row[j] * u[j];
-        add(q, u[j], row, j);
+        q[j] += kernels->dot_f64(row, u, j) + row[j] * u[j];
+        kernels->axpy_f64(q, u[j], row, j);
     }
-    double half = dot(u, q, m) / (2 * h);
+    double half = kernels->dot_f64(u, q, m) / (2 * h);
     for (size_t j = 0; j < m; j++)
         q[j] = (q[j] - half * u[j]) / h;
     for (size_t j = 0; j < m; j++) {
-        add(a + j * n, -u[j], q, j + 1);
-        add(a + j * n, -q[j], u, j + 1);
+        kernels->axpy_f64(a + j * n, -u[j], q, j + 1);
+        kernels->axpy_f64(a + j * n, -q[j], u, j + 1);
     }
 }
 
@@ -132,6 +87,7 @@ static void tridiagonalise(double *a, size_t n, double *d, double *e, double *h,
  * changed. */
 static void gather_reflections(double *rows, const double *a, const double *h, size_t n)
 {
+    const struct akin_kernels *kernels = akin_kernels();
     memset(rows, 0, n * n * sizeof *rows);
     for (size_t i = 0; i < n; i++) {
         const double *u = a + i * n;
@@ -139,7 +95,7 @@ static void gather_reflections(double *rows, const double *a, const double *h, s
         if (h[i] <= 0)
             continue;
         for (size_t j = 0; j < i; j++)
-            add(rows + j * n, -dot(rows + j * n, u, i) / h[i], u, i);
+            kernels->axpy_f64(rows + j * n, -kernels->dot_f64(rows + j * n, u, i) / h[i], u, i);
     }
 }
 
@@ -147,6 +103,7 @@ static void gather_reflections(double *rows, const double *a, const double *h, s
  * here. */
 static void sweep(double *rows, size_t n, double *d, double *e, size_t first, size_t last)
 {
+    const struct akin_kernels *kernels = akin_kernels();
     double g = (d[first + 1] - d[first]) / (2 * e[first]);
     double r = hypot(g, 1);
     g = d[last] - d[first] + e[first] / (g + copysign(r, g)); /* d[last] - shift */
@@ -167,7 +124,7 @@ static void sweep(double *rows, size_t n, double *d, double *e, size_t first, si
         p = s * r;
         d[i + 1] = g + p;
         g = c * r - b;
-        rotate(rows + i * n, rows + (i + 1) * n, c, s, n);
+        kernels->rotate_f64(rows + i * n, rows + (i + 1) * n, c, s, n);
     }
     d[first] -= p;
     e[first] = g;

@@ -16,6 +16,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "kernels_f64.h"
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* The first n < 8 lanes. */
@@ -350,6 +352,9 @@ const struct akin_kernels kernels_avx2 = {
     .squared_distance = squared_distance,
     .dot_i8 = dot_i8,
     .axpy = axpy,
+    .dot_f64 = dot_f64,
+    .axpy_f64 = axpy_f64,
+    .rotate_f64 = rotate_f64,
     .f16_from_f32 = f16_from_f32,
     .f32_from_f16 = f32_from_f16,
     .dots_f16 = dots_f16,

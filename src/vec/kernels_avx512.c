@@ -12,6 +12,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "kernels_f64.h"
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* The first n lanes of 16; all of them for n >= 16. */
@@ -254,6 +256,9 @@ const struct akin_kernels kernels_avx512 = {
     .squared_distance = squared_distance,
     .dot_i8 = dot_i8,
     .axpy = axpy,
+    .dot_f64 = dot_f64,
+    .axpy_f64 = axpy_f64,
+    .rotate_f64 = rotate_f64,
     .f16_from_f32 = f16_from_f32,
     .f32_from_f16 = f32_from_f16,
     .dots_f16 = dots_f16,

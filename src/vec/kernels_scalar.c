@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "kernels.h"
+#include "kernels_f64.h"
 
 #include <math.h>
 #include <string.h>
@@ -151,6 +152,9 @@ const struct akin_kernels kernels_scalar = {
     .squared_distance = squared_distance,
     .dot_i8 = dot_i8,
     .axpy = axpy,
+    .dot_f64 = dot_f64,
+    .axpy_f64 = axpy_f64,
+    .rotate_f64 = rotate_f64,
     .f16_from_f32 = f16_from_f32,
     .f32_from_f16 = f32_from_f16,
     .dots_f16 = dots_f16,

@@ -342,6 +342,45 @@ TEST(embedding_again_with_a_refit)
     CHECK_EQ(contents("c").rows, 5 * 81);
 }
 
+/* One row of the instant encoder's index of collection "c". */
+static void get_vector(float vector[224], uint64_t key)
+{
+    char path[AKIN_PATH_MAX];
+    struct akin_columns columns;
+    akin_index *index = NULL;
+    REQUIRE_OK(akin_index_open(&index, at(path, "c/index/instant"), AKIN_OPEN_READ, NULL, err));
+    REQUIRE_OK(akin_index_get(index, key, &columns, vector, err));
+    akin_index_close(index);
+}
+
+TEST(an_old_encoder_does_not_bring_back_what_is_gone)
+{
+    char path[AKIN_PATH_MAX], name[AKIN_NAME_MAX] = "";
+    float before[224] = {0}, after[224] = {0};
+    struct akin_add_options options;
+    struct akin_add_report report;
+    write_pictures(4);
+    make_collection("c", 32);
+    akin_add_options_default(&options);
+    REQUIRE_OK(add("c", &options, &report, err));
+    get_vector(before, akin_tile_key(2, 0, 1, 1));
+    REQUIRE_OK(akin_embed(at(path, "c"), NULL, name, NULL, err));
+    write_picture("in/a1.png", 77, SIDE);
+    REQUIRE_OK(akin_file_remove(at(path, "in/a2.png"), err));
+    options.drop_missing = true;
+    REQUIRE_OK(add("c", &options, &report, err));
+    CHECK_EQ(report.scenes_replaced, 1);
+    CHECK_EQ(report.scenes_dropped, 1);
+    struct akin_embed_options back = {.model = AKIN_INSTANT_NAME};
+    REQUIRE_OK(akin_embed(at(path, "c"), &back, name, NULL, err));
+    struct sum returned = contents("c"); /* verified, too */
+    CHECK_EQ(returned.rows, 3 * 81);
+
+    /* The changed picture's vectors are those of its new pixels. */
+    get_vector(after, akin_tile_key(2, 0, 1, 1));
+    CHECK(akin_kernels()->dot(before, after, 224) < 0.99f);
+}
+
 TEST(a_wrong_place_says_so)
 {
     char path[AKIN_PATH_MAX];
