@@ -140,6 +140,7 @@ static void compare(const struct akin_source_list *list, const char *suffix, int
 
 int main(int argc, char **argv)
 {
+    GDALAllRegister(); /* here GDAL is linked, for comparison; akin loads it by itself */
     akin_error err = {0};
     struct akin_source_list list;
     const char *folder = argc > 1 ? argv[1] : "../shared/data/rsscn7";

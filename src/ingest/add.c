@@ -245,7 +245,8 @@ static akin_status stream(struct add *add, akin_error *err)
 
 /* ---- all of it ---- */
 
-#define FLUSH_ROWS 2048 /* below this the log is as quick to open as a segment */
+#define FLUSH_ROWS                                                                                 \
+    8192 /* below this the log opens in a few ms, and a segment is not worth its fsyncs */
 
 static akin_status flush_index(struct add *add, akin_error *err)
 {

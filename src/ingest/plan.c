@@ -28,6 +28,7 @@ struct survey {
     struct akin_settings settings; /* with the bands that they get here */
     struct candidate *candidates;
     size_t count;
+    bool empty; /* the catalogue has no scene: nothing need be looked up */
     struct akin_add_report *report;
 };
 
@@ -90,7 +91,9 @@ static akin_status look_up(struct survey *survey, struct candidate *candidate, a
 {
     struct akin_scene *scene = &candidate->scene;
     akin_scene_init(scene);
-    akin_status status = akin_catalog_scene_find(survey->catalog, candidate->item->uri, scene, err);
+    akin_status status =
+        survey->empty ? AKIN_ERR_NOT_FOUND
+                      : akin_catalog_scene_find(survey->catalog, candidate->item->uri, scene, err);
     if (status == AKIN_ERR_NOT_FOUND) {
         candidate->work = true;
         return fresh_scene(candidate, survey->options, err);
@@ -337,7 +340,11 @@ static akin_status survey_items(struct survey *survey, const struct akin_source_
         return akin_error_memory(err, list->count * sizeof *survey->candidates, "the sources");
     survey->count = list->count;
     survey->report->scenes_found = list->count;
-    akin_status status = AKIN_OK;
+    struct akin_catalog_counts counts;
+    akin_status status = akin_catalog_count(survey->catalog, &counts, err);
+    survey->empty = status == AKIN_OK;
+    for (int state = 0; state < AKIN_SCENE_STATE_COUNT; state++)
+        survey->empty &= counts.scenes[state] == 0;
     for (size_t i = 0; i < list->count && status == AKIN_OK; i++) {
         survey->candidates[i].item = &list->items[i];
         status = look_up(survey, &survey->candidates[i], err);

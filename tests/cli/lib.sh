@@ -16,6 +16,8 @@ export LC_ALL
 TESTS_CLI=$(cd "$(dirname "$0")" && pwd)
 ROOT=$(cd "$TESTS_CLI/../.." && pwd)
 SHARED=${AKIN_SHARED_DATA:-$ROOT/../shared/data}
+# As akin names what is in it: without symbolic links.
+SHARED=$(cd "$SHARED" 2>/dev/null && pwd -P || echo "$SHARED")
 T=$(mktemp -d "${TMPDIR:-/tmp}/akin-cli-XXXXXX") || exit 1
 cd "$T" || exit 1
 failed_cases=0
