@@ -51,7 +51,7 @@ LDFLAGS_ALL := $(LINK_$(MODE)) -pthread $(LDFLAGS)
 # GDAL is loaded when an image first needs it (src/source/gdal_api.h), by the name that its library has here; only tests and
 # benches that call it themselves are linked with it.
 GDAL_SONAME := $(shell objdump -p $$(gcc -print-file-name=libgdal.so) 2>/dev/null | sed -n 's/ *SONAME *//p')
-$(OUT)/src/source/gdal_setup.o: CFLAGS_ALL += -DGDAL_SONAME='"$(GDAL_SONAME)"'
+CFLAGS_ALL += -DGDAL_SONAME='"$(GDAL_SONAME)"'
 LIBS = $(shell pkg-config --libs $(filter-out gdal,$(PKGS))) -lm
 TEST_LIBS = -Wl,--as-needed $(LIBS) $(shell pkg-config --libs gdal)
 # -isystem: what is in those headers is not ours to warn about.
