@@ -69,7 +69,7 @@ static akin_status open_model(struct add *add, akin_error *err)
 static akin_status open_index(struct add *add, akin_error *err)
 {
     const struct akin_model_info *info = akin_model_info(add->model);
-    char path[AKIN_PATH_MAX], name[AKIN_NAME_MAX + 8];
+    char path[AKIN_PATH_MAX];
     struct akin_index_options options;
     char *current = NULL;
 
@@ -77,8 +77,7 @@ static akin_status open_index(struct add *add, akin_error *err)
     options.dim = info->dim;
     options.model = info->fingerprint;
     options.talk = add->options->talk;
-    snprintf(name, sizeof name, "index/%s", info->name);
-    akin_status status = akin_path_join(path, akin_catalog_dir(add->catalog), name, err);
+    akin_status status = index_path(path, add->catalog, info->name, err);
     if (status == AKIN_OK)
         status = akin_index_open(&add->index, path, AKIN_OPEN_WRITE, &options, err);
     if (status != AKIN_OK)

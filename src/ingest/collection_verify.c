@@ -213,9 +213,8 @@ static akin_status verify_model(struct verifier *v, const char *name, const char
     if (status == AKIN_OK && akin_model_open(&model, dir, name, &why) != AKIN_OK)
         tell(v, path, "%s", why.text);
     akin_model_free(model);
-    snprintf(relative, sizeof relative, "index/%s", name);
     if (status == AKIN_OK)
-        status = akin_path_join(path, dir, relative, err);
+        status = index_path(path, v->catalog, name, err);
     if (status != AKIN_OK)
         return status;
     if (akin_file_stat(&stat, path, NULL) != AKIN_OK) {

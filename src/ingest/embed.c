@@ -301,15 +301,13 @@ static akin_status embed_all(struct embed *embed)
 static akin_status open_one(akin_index **out, struct embed *embed, const char *name,
                             enum akin_open mode, uint32_t dim, uint32_t model)
 {
-    char path[AKIN_PATH_MAX], relative[AKIN_NAME_MAX + 8];
+    char path[AKIN_PATH_MAX];
     struct akin_index_options options;
     akin_index_options_default(&options);
     options.dim = dim;
     options.model = model;
     options.talk = embed->options->talk;
-    snprintf(relative, sizeof relative, "index/%s", name);
-    akin_status status =
-        akin_path_join(path, akin_catalog_dir(embed->catalog), relative, embed->err);
+    akin_status status = index_path(path, embed->catalog, name, embed->err);
     return status == AKIN_OK ? akin_index_open(out, path, mode, &options, embed->err) : status;
 }
 

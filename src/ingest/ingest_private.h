@@ -185,6 +185,12 @@ akin_status scaling_load(struct akin_scaling *out, bool *found, akin_catalog *ca
 akin_status scaling_store(akin_catalog *catalog, enum akin_dtype dtype,
                           const struct akin_scaling *scaling, akin_error *err);
 
+/* ---- indexes ---- */
+
+/* out = DIR/index/MODEL. */
+akin_status index_path(char out[AKIN_PATH_MAX], akin_catalog *catalog, const char *model,
+                       akin_error *err);
+
 /* ---- housekeeping ---- */
 
 /* Removes a scene's rows from the index of encoder `model`, open as `index`, and from those of all others. */

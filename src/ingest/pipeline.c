@@ -350,15 +350,20 @@ void pipeline_take(struct pipeline *p, size_t job, bool encoded, struct work **o
     pthread_mutex_unlock(&p->mutex);
 }
 
+static void free_work(struct work *work)
+{
+    akin_strip_free(&work->strip);
+    akin_free(work->vectors);
+    akin_free(work);
+}
+
 void pipeline_work_free(struct pipeline *p, struct work *work)
 {
     pthread_mutex_lock(&p->mutex);
     p->bytes -= work->strip.bytes;
     pthread_cond_broadcast(&p->for_workers);
     pthread_mutex_unlock(&p->mutex);
-    akin_strip_free(&work->strip);
-    akin_free(work->vectors);
-    akin_free(work);
+    free_work(work);
 }
 
 static void free_job_state(struct job_state *state)
@@ -366,9 +371,7 @@ static void free_job_state(struct job_state *state)
     while (state->head) {
         struct work *work = state->head;
         state->head = work->next;
-        akin_strip_free(&work->strip);
-        akin_free(work->vectors);
-        akin_free(work);
+        free_work(work);
     }
     akin_free(state->failure);
 }
