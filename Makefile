@@ -52,7 +52,8 @@ LDFLAGS_ALL := $(LINK_$(MODE)) -pthread $(LDFLAGS)
 # benches that call it themselves are linked with it.
 GDAL_SONAME := $(shell objdump -p $$(gcc -print-file-name=libgdal.so) 2>/dev/null | sed -n 's/ *SONAME *//p')
 CFLAGS_ALL += -DGDAL_SONAME='"$(GDAL_SONAME)"'
-LIBS = $(shell pkg-config --libs $(filter-out gdal,$(PKGS))) -lm
+# oneDNN has no .pc file in Debian.
+LIBS = $(shell pkg-config --libs $(filter-out gdal,$(PKGS))) -ldnnl -lgomp -lm
 TEST_LIBS = -Wl,--as-needed $(LIBS) $(shell pkg-config --libs gdal)
 # -isystem: what is in those headers is not ours to warn about.
 INCS = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS)))
