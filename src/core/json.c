@@ -275,6 +275,13 @@ akin_json *akin_json_at(const akin_json *array, size_t index)
     return wrap(json_array_get(tree(array), index));
 }
 
+const char *akin_json_key_after(const akin_json *object, const char *key)
+{
+    json_t *self = tree(object);
+    void *at = key ? json_object_iter_at(self, key) : json_object_iter(self);
+    return json_object_iter_key(key && at ? json_object_iter_next(self, at) : at);
+}
+
 bool akin_json_is_null(const akin_json *value)
 {
     return json_is_null(tree(value));

@@ -49,6 +49,21 @@ static akin_json *answer(void)
     return root;
 }
 
+TEST(keys_in_their_order)
+{
+    akin_json *root = parsed("{\"b\":1,\"a\":{},\"c\":[]}");
+    REQUIRE(root != NULL);
+    CHECK_TEXT(akin_json_key_after(root, NULL), "b");
+    CHECK_TEXT(akin_json_key_after(root, "b"), "a");
+    CHECK_TEXT(akin_json_key_after(root, "a"), "c");
+    CHECK(!akin_json_key_after(root, "c"));
+    CHECK(!akin_json_key_after(root, "d"));
+    CHECK(!akin_json_key_after(akin_json_get(root, "a"), NULL));
+    CHECK(!akin_json_key_after(akin_json_get(root, "c"), NULL));
+    CHECK(!akin_json_key_after(NULL, NULL));
+    akin_json_free(root);
+}
+
 TEST(building_and_writing)
 {
     CHECK_TEXT(text_of(answer(), false),

@@ -54,6 +54,9 @@ akin_status akin_json_text(const akin_json *root, bool indent, struct akin_buffe
 akin_json *akin_json_get(const akin_json *object, const char *key);
 size_t akin_json_count(const akin_json *array_or_object); /* 0 for anything else */
 akin_json *akin_json_at(const akin_json *array, size_t index);
+/* The key behind `key` in the order of the object, the first for NULL; NULL behind the last, for a key
+ * that is not there and for what is no object. Borrowed. */
+const char *akin_json_key_after(const akin_json *object, const char *key);
 bool akin_json_is_null(const akin_json *value);
 
 /* The value under `key`, of that type and in that range, else AKIN_ERR_INVALID naming `what` and
