@@ -21,7 +21,7 @@ struct set {
     uint8_t **inputs;          /* (list.count) what the encoder sees */
     float *vectors;
     akin_model *model;
-    akin_encoder **encoders; /* one a worker */
+    akin_encoder_pool *encoders;
     bool keep_inputs;
     bool failed;
 };
@@ -41,14 +41,6 @@ static void decode_loop(void *user, size_t begin, size_t end, unsigned worker)
             set->failed = true;
         akin_raster_fini(&raster);
     }
-}
-
-static void encode_loop(void *user, size_t begin, size_t end, unsigned worker)
-{
-    struct set *set = user;
-    uint32_t dim = akin_model_info(set->model)->dim;
-    for (size_t i = begin; i < end; i++)
-        akin_encoder_run(set->encoders[worker], set->inputs[i], NULL, set->vectors + i * dim);
 }
 
 static akin_status load(struct set *set, const char *folder, akin_pool *pool, akin_error *err)
@@ -80,11 +72,8 @@ static akin_status fit(struct set *set, akin_pool *pool, akin_error *err)
                          NULL, NULL, pool, NULL, err);
     if (status != AKIN_OK)
         return status;
-    set->encoders = akin_alloc_zero(akin_pool_threads(pool), sizeof *set->encoders);
     set->vectors = akin_alloc(set->list.count, akin_model_info(set->model)->dim * sizeof(float));
-    for (unsigned i = 0; i < akin_pool_threads(pool) && status == AKIN_OK; i++)
-        status = akin_encoder_create(&set->encoders[i], set->model, err);
-    return status;
+    return akin_encoder_pool_create(&set->encoders, set->model, pool, err);
 }
 
 /* One fresh collection; seconds of `akin add` as a process of its own, start to end. */
@@ -102,10 +91,19 @@ static double time_add(char *akin, char *folder, double *peak_bytes)
     return seconds;
 }
 
-static double timed(akin_pool *pool, struct set *set, akin_loop_fn *fn)
+static double time_decode(akin_pool *pool, struct set *set)
 {
     double began = bench_now_s();
-    akin_pool_for(pool, set->list.count, 0, fn, set);
+    akin_pool_for(pool, set->list.count, 0, decode_loop, set);
+    return bench_now_s() - began;
+}
+
+static double time_encode(struct set *set)
+{
+    double began = bench_now_s();
+    if (akin_encoder_pool_run(set->encoders, set->list.count, (const uint8_t *const *)set->inputs,
+                              NULL, set->vectors, NULL) != AKIN_OK)
+        set->failed = true;
     return bench_now_s() - began;
 }
 
@@ -126,12 +124,12 @@ int main(int argc, char **argv)
         return 1;
     }
     for (int r = 0; r < rounds; r++) {
-        decode[r] = timed(pool, &set, decode_loop);
-        encode[r] = timed(pool, &set, encode_loop);
+        decode[r] = time_decode(pool, &set);
+        encode[r] = time_encode(&set);
         add[r] = time_add(argv[1], argv[2], &peak);
         ratio[r] = add[r] / (decode[r] + encode[r]);
-        if (add[r] < 0) {
-            fprintf(stderr, "bench_add: akin add failed\n");
+        if (add[r] < 0 || set.failed) {
+            fprintf(stderr, "bench_add: a round failed\n");
             return 1;
         }
     }

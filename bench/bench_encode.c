@@ -27,8 +27,9 @@ static double encode_rate(const struct labelled *set, const akin_model *model, f
         return 0;
     for (size_t pass = 0; pass < 5; pass++) {
         double began = cpu_now_s();
-        for (size_t i = 0; i < set->count; i++)
-            akin_encoder_run(encoder, set->inputs[i], NULL, out);
+        akin_status status = AKIN_OK;
+        for (size_t i = 0; i < set->count && status == AKIN_OK; i++)
+            status = akin_encoder_run(encoder, 1, &set->inputs[i], NULL, out, NULL);
         rates[pass] = (double)set->count / (cpu_now_s() - began);
     }
     akin_encoder_free(encoder);

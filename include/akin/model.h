@@ -53,16 +53,31 @@ akin_status akin_model_list(char ***out, size_t *count, const char *dir, akin_er
  * ".tmp-". */
 akin_status akin_model_check_name(const char *name, akin_error *err);
 
-/* Per-thread memory of an encoder: nothing is allocated while encoding. */
+/* Per-thread memory of an encoder: nothing is allocated while encoding. Borrows the model. */
 typedef struct akin_encoder akin_encoder;
 akin_status akin_encoder_create(akin_encoder **out, const akin_model *model, akin_error *err);
 void akin_encoder_free(akin_encoder *encoder);
-/* input (input_px, input_px, bands), filled (input_px, input_px) or NULL as akin_tile_input gives
- * them -> out (dim), unit length; all zeros for a tile about which nothing can be said (never NaN).
- * The result for one tile depends on nothing but the tile and the model. */
-void akin_encoder_run(akin_encoder *encoder, const uint8_t *input, const uint8_t *filled,
-                      float *out);
+/* Any n, 0 too: inputs (n), each (input_px, input_px, bands) of this model, whatever the
+ * collection's setting says; filled NULL or (n), each (input_px, input_px) or NULL: as
+ * akin_tile_input gives them -> out (n, dim), unit length; all zeros for a tile about which nothing
+ * can be said (never NaN). The result for one tile depends on nothing but the tile and the model.
+ * Fails only where a library that does the arithmetic does; `out` is then of no use. */
+akin_status akin_encoder_run(akin_encoder *encoder, size_t n, const uint8_t *const *inputs,
+                             const uint8_t *const *filled, float *out, akin_error *err);
+/* How many tiles a call does best: 1 for an encoder that gains nothing from more. */
+uint32_t akin_encoder_batch(const akin_model *model);
+/* About what one akin_encoder takes. */
 size_t akin_encoder_bytes(const akin_model *model);
+
+/* One encoder for each thread of a pool (NULL: this thread), each made when it is first needed.
+ * Borrows both. Run as akin_encoder_run, in parallel; one call at a time. */
+typedef struct akin_encoder_pool akin_encoder_pool;
+akin_status akin_encoder_pool_create(akin_encoder_pool **out, const akin_model *model,
+                                     akin_pool *pool, akin_error *err);
+void akin_encoder_pool_free(akin_encoder_pool *encoders);
+akin_status akin_encoder_pool_run(akin_encoder_pool *encoders, size_t n,
+                                  const uint8_t *const *inputs, const uint8_t *const *filled,
+                                  float *out, akin_error *err);
 
 /* ---- the instant encoder ---- */
 

@@ -159,9 +159,11 @@ static akin_status finish_drops(struct add *add, akin_error *err)
 static akin_status take_strip(struct add *add, uint32_t scene, const struct work *work,
                               akin_error *err)
 {
-    akin_status status = AKIN_OK;
-    if (work->strip.count && !work->vectors)
-        return akin_error_memory(err, work->strip.count * add->commit.dim * 4, "encoding tiles");
+    akin_status status = work->encode_status;
+    if (status != AKIN_OK)
+        return akin_error_set(err, status, "encoding tiles: %s",
+                              work->encode_failure ? work->encode_failure
+                                                   : akin_status_text(status));
     for (size_t i = 0; i < work->strip.count && status == AKIN_OK; i++)
         status = commit_tile(&add->commit, &work->strip.tiles[i],
                              work->vectors + i * add->commit.dim, err);
@@ -298,8 +300,8 @@ static akin_status work(struct add *add, const char *const *sources, size_t sour
     if (status != AKIN_OK)
         return status;
     add->report->tiles_expected = add->plan.tiles;
-    status = budget_check(&add->budget, &add->plan, add->settings, add->options->ram_bytes,
-                          add->threads, err);
+    status = budget_check(&add->budget, &add->plan, add->settings, add->model,
+                          add->options->ram_bytes, add->threads, err);
     if (status != AKIN_OK)
         return status;
     if (add->options->dry_run)

@@ -2,7 +2,7 @@
  * Memory of an add, reckoned before it begins: --ram is a promise, and a refusal with a number is
  * better than a death in the middle. The parts: GDAL's block cache, one cutter (a strip of pixels
  * and what is being cut from it) a thread, strips waiting to be encoded or committed, the tiles
- * held for the fit, and the index's log in memory.
+ * held for the fit, the encoders' own memory, and the index's log.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -67,9 +67,10 @@ static uint64_t scene_bytes(const struct akin_scene *scene, const struct akin_se
 }
 
 akin_status budget_check(const struct budget *budget, const struct plan *plan,
-                         const struct akin_settings *settings, uint64_t ram_bytes, unsigned threads,
-                         akin_error *err)
+                         const struct akin_settings *settings, const akin_model *model,
+                         uint64_t ram_bytes, unsigned threads, akin_error *err)
 {
+    uint64_t encoders = model ? threads * (uint64_t)akin_encoder_bytes(model) : 0;
     uint64_t widest = 0;
     const char *uri = NULL;
     for (size_t s = 0; s < plan->scene_count; s++) {
@@ -83,7 +84,7 @@ akin_status budget_check(const struct budget *budget, const struct plan *plan,
         plan->fit_jobs
             ? budget->fit_tiles * fit_tile_bytes(settings, settings->bands ? settings->bands : 4)
             : 0;
-    uint64_t need = fixed_bytes() + budget->cache_bytes + threads * widest + fit;
+    uint64_t need = fixed_bytes() + budget->cache_bytes + threads * widest + fit + encoders;
     if (need <= ram_bytes)
         return AKIN_OK;
     return akin_error_context(err, refuse(need, ram_bytes, "its strips", err), "'%s'", uri);

@@ -24,7 +24,8 @@ struct embed {
     akin_chips *chips;
     akin_index *from, *to;
     akin_model *model;
-    akin_encoder **encoders; /* one a worker */
+    akin_encoder_pool *encoders;
+    uint32_t input_px; /* the encoder's */
     struct akin_scaling scaling[AKIN_DTYPE_COUNT];
 
     /* a batch */
@@ -32,7 +33,6 @@ struct embed {
     struct akin_buffer chip_bytes[BATCH];
     uint8_t *inputs[BATCH], *filled[BATCH];
     bool usable[BATCH];
-    bool encode; /* run the encoder on the inputs, too */
     size_t count;
     float *vectors; /* (BATCH, dim) */
 
@@ -74,31 +74,27 @@ static akin_status fetch_chips(struct embed *embed)
     return AKIN_OK;
 }
 
-static void prepare(struct embed *embed, size_t i, unsigned worker)
+static void prepare(struct embed *embed, size_t i)
 {
     struct akin_raster raster = {0};
-    uint32_t dim = embed->encode ? akin_model_info(embed->model)->dim : 0;
     const struct akin_buffer *chip = &embed->chip_bytes[i];
-    embed->usable[i] =
-        akin_chip_decode(chip->data, chip->size, &raster, NULL) == AKIN_OK &&
-        raster.bands == embed->settings->bands &&
-        akin_tile_input(&raster, &embed->scaling[raster.dtype], embed->settings->input_px,
-                        embed->inputs[i], embed->filled[i], NULL) == AKIN_OK;
-    if (embed->usable[i] && embed->encode)
-        akin_encoder_run(embed->encoders[worker], embed->inputs[i],
-                         raster.valid ? embed->filled[i] : NULL, embed->vectors + i * dim);
+    embed->usable[i] = akin_chip_decode(chip->data, chip->size, &raster, NULL) == AKIN_OK &&
+                       raster.bands == embed->settings->bands &&
+                       akin_tile_input(&raster, &embed->scaling[raster.dtype], embed->input_px,
+                                       embed->inputs[i], embed->filled[i], NULL) == AKIN_OK;
     akin_raster_fini(&raster);
 }
 
 static void prepare_loop(void *user, size_t begin, size_t end, unsigned worker)
 {
     struct embed *embed = user;
+    (void)worker;
     for (size_t i = begin; i < end; i++)
         if (embed->usable[i])
-            prepare(embed, i, worker);
+            prepare(embed, i);
 }
 
-/* Inputs (and vectors) of the batch, those that cannot be had marked unusable and logged. */
+/* Inputs of the batch, those that cannot be had marked unusable and logged. */
 static akin_status prepare_batch(struct embed *embed)
 {
     bool had_chip[BATCH];
@@ -154,7 +150,7 @@ static bool draw_rows(void *user, const struct akin_columns *columns, const floa
 static akin_status read_sample(struct embed *embed, const struct drawing *drawing, uint8_t **inputs,
                                uint8_t **filled, size_t *count)
 {
-    size_t cells = (size_t)embed->settings->input_px * embed->settings->input_px;
+    size_t cells = (size_t)embed->input_px * embed->input_px;
     *count = 0;
     for (size_t at = 0; at < drawing->count; at += BATCH) {
         embed->count = drawing->count - at < BATCH ? drawing->count - at : BATCH;
@@ -244,15 +240,19 @@ static akin_status refit(struct embed *embed)
 
 static akin_status embed_batch(struct embed *embed)
 {
-    uint32_t dim = akin_model_info(embed->model)->dim;
+    const uint8_t *inputs[BATCH], *filled[BATCH];
     size_t kept = 0;
     akin_status status = prepare_batch(embed);
     for (size_t i = 0; i < embed->count && status == AKIN_OK; i++) {
         if (!embed->usable[i])
             continue;
         embed->columns[kept] = embed->columns[i];
-        memmove(embed->vectors + kept++ * dim, embed->vectors + i * dim, dim * sizeof(float));
+        inputs[kept] = embed->inputs[i];
+        filled[kept++] = embed->filled[i];
     }
+    if (status == AKIN_OK)
+        status = akin_encoder_pool_run(embed->encoders, kept, inputs, filled, embed->vectors,
+                                       embed->err);
     if (status == AKIN_OK && kept)
         status = akin_index_add(embed->to, embed->columns, embed->vectors, kept, embed->err);
     embed->done += embed->count;
@@ -286,7 +286,6 @@ static akin_status embed_all(struct embed *embed)
     struct akin_index_stats stats;
     akin_index_stats(embed->from, &stats);
     embed->total = stats.rows;
-    embed->encode = true;
     embed->count = 0;
     akin_status status = akin_index_each(embed->from, embed_rows, embed, embed->err);
     if (status == AKIN_OK)
@@ -328,7 +327,8 @@ static akin_status open_old(struct embed *embed)
     return status;
 }
 
-/* The encoder to embed with: the one named, the refit that was not finished, or a new refit. */
+/* The encoder to embed with: the one named, or the refit that was not finished; embed->model stays
+ * NULL where it has to be a new refit. */
 static akin_status open_new(struct embed *embed)
 {
     const char *dir = akin_catalog_dir(embed->catalog);
@@ -339,15 +339,15 @@ static akin_status open_new(struct embed *embed)
     status = akin_catalog_value_get(embed->catalog, VALUE_UNFINISHED, &unfinished, embed->err);
     if (status == AKIN_OK && akin_model_exists(dir, unfinished))
         status = akin_model_open(&embed->model, dir, unfinished, embed->err);
-    else if (status == AKIN_OK || status == AKIN_ERR_NOT_FOUND)
-        status = refit(embed);
+    else if (status == AKIN_ERR_NOT_FOUND)
+        status = AKIN_OK;
     akin_free(unfinished);
     return status;
 }
 
 static akin_status alloc_batch(struct embed *embed)
 {
-    size_t cells = (size_t)embed->settings->input_px * embed->settings->input_px;
+    size_t cells = (size_t)embed->input_px * embed->input_px;
     for (size_t i = 0; i < BATCH; i++) {
         akin_buffer_init(&embed->chip_bytes[i], (size_t)1 << 31);
         embed->inputs[i] = akin_alloc(cells, embed->settings->bands + 1);
@@ -360,15 +360,10 @@ static akin_status alloc_batch(struct embed *embed)
 
 static akin_status alloc_encoders(struct embed *embed)
 {
-    unsigned workers = akin_pool_threads(embed->pool);
     embed->vectors = akin_alloc(BATCH, akin_model_info(embed->model)->dim * sizeof(float));
-    embed->encoders = akin_alloc_zero(workers, sizeof(akin_encoder *));
-    if (!embed->vectors || !embed->encoders)
+    if (!embed->vectors)
         return akin_error_memory(embed->err, BATCH, "a batch of vectors");
-    akin_status status = AKIN_OK;
-    for (unsigned i = 0; i < workers && status == AKIN_OK; i++)
-        status = akin_encoder_create(&embed->encoders[i], embed->model, embed->err);
-    return status;
+    return akin_encoder_pool_create(&embed->encoders, embed->model, embed->pool, embed->err);
 }
 
 static akin_status load_scalings(struct embed *embed)
@@ -396,15 +391,19 @@ static akin_status embed_collection(struct embed *embed, const char *dir)
     if ((status = open_old(embed)) != AKIN_OK || (status = load_scalings(embed)) != AKIN_OK ||
         (status = akin_pool_create(&embed->pool, embed->options->threads, embed->err)) != AKIN_OK ||
         (status = akin_chips_open(&embed->chips, embed->catalog, embed->err)) != AKIN_OK ||
-        (status = alloc_batch(embed)) != AKIN_OK || (status = open_new(embed)) != AKIN_OK ||
+        (status = open_new(embed)) != AKIN_OK)
+        return status;
+    embed->input_px =
+        embed->model ? akin_model_info(embed->model)->input_px : embed->settings->input_px;
+    if ((status = alloc_batch(embed)) != AKIN_OK ||
+        (!embed->model && (status = refit(embed)) != AKIN_OK) ||
         (status = alloc_encoders(embed)) != AKIN_OK)
         return status;
     const struct akin_model_info *info = akin_model_info(embed->model);
-    if (info->bands != embed->settings->bands || info->input_px != embed->settings->input_px)
+    if (info->bands != embed->settings->bands)
         return akin_error_set(embed->err, AKIN_ERR_INVALID,
-                              "encoder '%s' wants %u bands of %u px, the collection has %u of %u",
-                              info->name, info->bands, info->input_px, embed->settings->bands,
-                              embed->settings->input_px);
+                              "encoder '%s' takes %u bands, the collection has %u", info->name,
+                              info->bands, embed->settings->bands);
     status = open_one(&embed->to, embed, info->name, AKIN_OPEN_WRITE, info->dim, info->fingerprint);
     if (status == AKIN_OK)
         status = embed_all(embed);
@@ -423,9 +422,7 @@ static akin_status embed_collection(struct embed *embed, const char *dir)
 
 static void embed_fini(struct embed *embed)
 {
-    for (unsigned i = 0; embed->encoders && i < akin_pool_threads(embed->pool); i++)
-        akin_encoder_free(embed->encoders[i]);
-    akin_free(embed->encoders);
+    akin_encoder_pool_free(embed->encoders);
     for (size_t i = 0; i < BATCH; i++) {
         akin_buffer_fini(&embed->chip_bytes[i]);
         akin_free(embed->inputs[i]);

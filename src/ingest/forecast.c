@@ -27,21 +27,31 @@ static double now_s(void)
     return (double)at.tv_sec + 1e-9 * (double)at.tv_nsec;
 }
 
+/* Times the strip's tiles, over and over to a whole batch: an add fills its batches from many
+ * strips. */
 static void time_encoder(struct sample *sample, const akin_model *model,
                          const struct akin_strip *strip)
 {
     akin_encoder *encoder = NULL;
     uint32_t dim = akin_model_info(model)->dim;
-    float *vector = akin_alloc(dim, sizeof *vector);
-    if (vector && akin_encoder_create(&encoder, model, NULL) == AKIN_OK) {
+    size_t batch = akin_encoder_batch(model), n = strip->count > batch ? strip->count : batch;
+    const uint8_t **inputs = akin_alloc(n, sizeof *inputs),
+                  **filled = akin_alloc(n, sizeof *inputs);
+    float *vectors = akin_alloc(n, dim * sizeof *vectors);
+    if (inputs && filled && vectors && akin_encoder_create(&encoder, model, NULL) == AKIN_OK) {
+        for (size_t i = 0; i < n; i++) {
+            inputs[i] = strip->tiles[i % strip->count].input;
+            filled[i] = strip->tiles[i % strip->count].filled;
+        }
         double began = now_s();
-        for (size_t i = 0; i < strip->count; i++)
-            akin_encoder_run(encoder, strip->tiles[i].input, strip->tiles[i].filled, vector);
-        sample->encode_s += now_s() - began;
+        if (akin_encoder_run(encoder, n, inputs, filled, vectors, NULL) == AKIN_OK)
+            sample->encode_s += (now_s() - began) * (double)strip->count / (double)n;
     }
     sample->dim = dim;
     akin_encoder_free(encoder);
-    akin_free(vector);
+    akin_free(vectors);
+    akin_free(inputs);
+    akin_free(filled);
 }
 
 /* An encoder fitted on one strip is no good for searching, and as fast as any. */
@@ -86,7 +96,7 @@ static void try_job(struct sample *sample, const struct plan *plan, size_t job,
         for (size_t i = 0; i < strip.count; i++)
             sample->chip_bytes += strip.tiles[i].chip_bytes;
         const akin_model *timed = model_to_time(sample, settings, model, &strip);
-        if (timed)
+        if (timed && strip.count)
             time_encoder(sample, timed, &strip);
     }
     akin_strip_free(&strip);
@@ -104,6 +114,8 @@ akin_status forecast_make(const struct plan *plan, const struct akin_settings *g
     if (!plan->job_count)
         return AKIN_OK;
     settings.bands = plan->bands;
+    if (model)
+        settings.input_px = akin_model_info(model)->input_px;
     size_t tries = plan->job_count < SAMPLE_JOBS ? plan->job_count : SAMPLE_JOBS;
     for (size_t i = 0; i < tries; i++)
         try_job(&sample, plan, i * plan->job_count / tries, &settings, model, options);

@@ -79,7 +79,9 @@ enum work_state { WORK_READ, WORK_ENCODING, WORK_ENCODED };
  * committer. */
 struct work {
     struct akin_strip strip;
-    float *vectors; /* (strip.count, dim) once encoded */
+    float *vectors; /* (strip.count, dim) once encoded; NULL where that failed: */
+    akin_status encode_status;
+    char *encode_failure; /* owned; may be NULL all the same */
     enum work_state state;
     struct work *next; /* of its job */
     struct work *next_unencoded;
@@ -164,10 +166,10 @@ struct budget {
 };
 akin_status budget_make(struct budget *out, const struct akin_settings *settings,
                         uint64_t ram_bytes, unsigned threads, akin_error *err);
-/* Whether the plan's widest scene fits. */
+/* Whether the plan's widest scene fits beside the encoders, one a thread (model may be NULL). */
 akin_status budget_check(const struct budget *budget, const struct plan *plan,
-                         const struct akin_settings *settings, uint64_t ram_bytes, unsigned threads,
-                         akin_error *err);
+                         const struct akin_settings *settings, const akin_model *model,
+                         uint64_t ram_bytes, unsigned threads, akin_error *err);
 
 /* ---- dry run ---- */
 

@@ -9,6 +9,9 @@
  * of the oldest job that is not yet taken may exceed it, by one strip, so that the committer can
  * always go on: that is why this cannot deadlock.
  *
+ * An encoder may do a batch of tiles faster than one after another: a worker then takes as many
+ * waiting strips at once as fill a batch, and reads on meanwhile as long as there is room.
+ *
  * One mutex guards all of it. It is held for microseconds a strip, and a strip is a tile of a
  * photograph (about a millisecond of work) or more.
  *
@@ -32,6 +35,8 @@ struct pipeline {
     const struct akin_add_options *options;
     const akin_model *model; /* NULL until there is one */
     size_t budget_bytes;
+    size_t batch;      /* tiles that the model does at once best; 1 until there is one */
+    uint32_t input_px; /* what tiles are cut for */
 
     pthread_mutex_t mutex;
     pthread_cond_t for_workers; /* something to do, room, or stop */
@@ -40,9 +45,9 @@ struct pipeline {
     size_t next_job;   /* to be claimed */
     size_t oldest_job; /* that is not wholly taken */
     struct work *unencoded, *unencoded_tail;
-    size_t backlog;         /* strips on that list */
-    size_t bytes;           /* in flight */
-    struct job_state *jobs; /* (plan->job_count) */
+    size_t backlog, backlog_tiles; /* strips on that list, and the tiles in them */
+    size_t bytes;                  /* in flight */
+    struct job_state *jobs;        /* (plan->job_count) */
 
     pthread_t *threads;
     unsigned thread_count, thread_max;
@@ -51,46 +56,101 @@ struct pipeline {
 /* ---- encoding; the mutex is held at entry and exit, not in between ---- */
 
 /* A worker's encoder is made when it is first needed: before that there may be no model. */
-static bool encoder_ready(struct pipeline *p, akin_encoder **encoder)
+static akin_status encoder_ready(struct pipeline *p, akin_encoder **encoder, akin_error *err)
 {
-    return *encoder || akin_encoder_create(encoder, p->model, NULL) == AKIN_OK;
+    return *encoder ? AKIN_OK : akin_encoder_create(encoder, p->model, err);
 }
 
-static struct work *pop_unencoded(struct pipeline *p)
+/* Takes from the head of the list until there is a batch; a list by next_unencoded. */
+static struct work *pop_batch(struct pipeline *p, size_t *tiles)
 {
-    struct work *work = p->unencoded;
-    if (work) {
-        p->unencoded = work->next_unencoded;
-        if (!p->unencoded)
-            p->unencoded_tail = NULL;
+    struct work *first = p->unencoded, *last = NULL;
+    *tiles = 0;
+    while (p->unencoded && *tiles < p->batch) {
+        last = p->unencoded;
+        last->state = WORK_ENCODING;
+        *tiles += last->strip.count;
+        p->unencoded = last->next_unencoded;
         p->backlog--;
-        work->state = WORK_ENCODING;
     }
-    return work;
+    if (last)
+        last->next_unencoded = NULL;
+    if (!p->unencoded)
+        p->unencoded_tail = NULL;
+    p->backlog_tiles -= *tiles;
+    return first;
 }
 
-static float *encode_tiles(akin_encoder *encoder, const struct akin_strip *strip, uint32_t dim)
+/* Gives each strip its part of the vectors of all. */
+static akin_status share_out(struct work *works, const float *vectors, uint32_t dim,
+                             akin_error *err)
 {
-    float *vectors = akin_alloc(strip->count, dim * sizeof *vectors);
-    for (size_t i = 0; vectors && i < strip->count; i++)
-        akin_encoder_run(encoder, strip->tiles[i].input, strip->tiles[i].filled, vectors + i * dim);
-    return vectors;
+    for (struct work *work = works; work; work = work->next_unencoded) {
+        size_t count = work->strip.count;
+        work->vectors = akin_alloc(count, dim * sizeof *vectors);
+        if (!work->vectors)
+            return akin_error_memory(err, count * dim * sizeof *vectors, "a strip's vectors");
+        memcpy(work->vectors, vectors, count * dim * sizeof *vectors);
+        vectors += count * dim;
+    }
+    return AKIN_OK;
 }
 
-/* Encodes the oldest waiting strip. False where there is none or it cannot be done. A strip without
- * vectors at WORK_ENCODED means out of memory: the committer sees it. */
-static bool encode_one(struct pipeline *p, akin_encoder **encoder)
+static akin_status encode_tiles(akin_encoder *encoder, struct work *works, size_t tiles,
+                                uint32_t dim, akin_error *err)
+{
+    const uint8_t **inputs = akin_alloc(tiles, sizeof *inputs);
+    const uint8_t **filled = akin_alloc(tiles, sizeof *filled);
+    float *vectors = akin_alloc(tiles, dim * sizeof *vectors);
+    size_t n = 0;
+    akin_status status = inputs && filled && vectors
+                             ? AKIN_OK
+                             : akin_error_memory(err, tiles * dim * sizeof *vectors, "vectors");
+    for (struct work *work = works; work && status == AKIN_OK; work = work->next_unencoded)
+        for (size_t i = 0; i < work->strip.count; i++, n++) {
+            inputs[n] = work->strip.tiles[i].input;
+            filled[n] = work->strip.tiles[i].filled;
+        }
+    if (status == AKIN_OK)
+        status = akin_encoder_run(encoder, n, inputs, filled, vectors, err);
+    if (status == AKIN_OK)
+        status = share_out(works, vectors, dim, err);
+    akin_free(inputs);
+    akin_free(filled);
+    akin_free(vectors);
+    return status;
+}
+
+/* Encodes a batch of the oldest waiting strips. False where there is none or no encoder yet. A
+ * failure goes with the strips: the committer sees it. */
+static bool encode_some(struct pipeline *p, akin_encoder **encoder)
 {
     if (!p->model || !p->unencoded)
         return false;
-    struct work *work = pop_unencoded(p);
+    akin_error err = {0};
+    size_t tiles;
+    struct work *works = pop_batch(p, &tiles), *next;
     pthread_mutex_unlock(&p->mutex);
-    if (encoder_ready(p, encoder))
-        work->vectors = encode_tiles(*encoder, &work->strip, akin_model_info(p->model)->dim);
+    akin_status status = encoder_ready(p, encoder, &err);
+    if (status == AKIN_OK)
+        status = encode_tiles(*encoder, works, tiles, akin_model_info(p->model)->dim, &err);
     pthread_mutex_lock(&p->mutex);
-    work->state = WORK_ENCODED;
+    for (; works; works = next) {
+        next = works->next_unencoded; /* read before the committer may take and free it */
+        works->encode_status = status;
+        works->encode_failure = status == AKIN_OK ? NULL : akin_strdup(err.text);
+        works->state = WORK_ENCODED;
+    }
     pthread_cond_signal(&p->for_taker);
     return true;
+}
+
+/* Whether encoding is more urgent than reading on: a batch waits, and more would only fill
+ * memory. */
+static bool encode_is_due(const struct pipeline *p)
+{
+    return p->backlog >= 2 * (size_t)p->thread_max &&
+           (p->backlog_tiles >= p->batch || p->bytes >= p->budget_bytes);
 }
 
 /* ---- reading ---- */
@@ -112,6 +172,7 @@ static void push_strip(struct pipeline *p, size_t job, struct work *work)
             p->unencoded = work;
         p->unencoded_tail = work;
         p->backlog++;
+        p->backlog_tiles += work->strip.count;
     }
     pthread_cond_signal(&p->for_taker);
     pthread_cond_signal(&p->for_workers);
@@ -122,11 +183,11 @@ static void push_strip(struct pipeline *p, size_t job, struct work *work)
 static bool wait_for_room(struct pipeline *p, size_t job, akin_encoder **encoder)
 {
     while (!p->stop) {
-        if (p->model && p->backlog >= 2 * p->thread_max && encode_one(p, encoder))
+        if (encode_is_due(p) && encode_some(p, encoder))
             continue;
         if (job == p->oldest_job || p->bytes < p->budget_bytes)
             return true;
-        if (!encode_one(p, encoder))
+        if (!encode_some(p, encoder))
             pthread_cond_wait(&p->for_workers, &p->mutex);
     }
     return false;
@@ -158,6 +219,7 @@ static akin_status reader_open(struct reader *reader, struct pipeline *p, const 
                                 &p->plan->scaling[info->dtype], err);
     if (status != AKIN_OK)
         return status;
+    reader->plan.input_px = p->input_px;
     reader->plan.order_stride = scene->order_stride;
     reader->plan.start = job->start;
     reader->end = job->end;
@@ -222,11 +284,11 @@ static void *worker(void *user)
     pthread_mutex_lock(&p->mutex);
     while (!p->stop) {
         bool room = p->bytes < p->budget_bytes || p->next_job == p->oldest_job;
-        if (p->backlog >= 2 * p->thread_max && encode_one(p, &encoder))
+        if (encode_is_due(p) && encode_some(p, &encoder))
             continue;
         if (p->next_job < p->plan->job_count && room)
             run_job(p, p->next_job++, &encoder);
-        else if (!encode_one(p, &encoder))
+        else if (!encode_some(p, &encoder))
             pthread_cond_wait(&p->for_workers, &p->mutex);
     }
     pthread_mutex_unlock(&p->mutex);
@@ -248,6 +310,8 @@ akin_status pipeline_start(struct pipeline **out, const struct plan *plan,
     p->settings = settings;
     p->options = options;
     p->model = model;
+    p->batch = model ? akin_encoder_batch(model) : 1;
+    p->input_px = model ? akin_model_info(model)->input_px : settings->input_px;
     p->budget_bytes = budget_bytes;
     p->thread_max = threads;
     p->jobs = akin_alloc_zero(plan->job_count, sizeof *p->jobs);
@@ -280,6 +344,7 @@ void pipeline_set_model(struct pipeline *p, const akin_model *model)
 {
     pthread_mutex_lock(&p->mutex);
     p->model = model;
+    p->batch = akin_encoder_batch(model);
     pthread_cond_broadcast(&p->for_workers);
     pthread_mutex_unlock(&p->mutex);
 }
@@ -316,6 +381,7 @@ static void forget_unencoded(struct pipeline *p, struct work *work)
     if (p->unencoded_tail == work)
         p->unencoded_tail = before;
     p->backlog--;
+    p->backlog_tiles -= work->strip.count;
 }
 
 void pipeline_take(struct pipeline *p, size_t job, bool encoded, struct work **out, bool *ended,
@@ -353,6 +419,7 @@ void pipeline_take(struct pipeline *p, size_t job, bool encoded, struct work **o
 static void free_work(struct work *work)
 {
     akin_strip_free(&work->strip);
+    akin_free(work->encode_failure);
     akin_free(work->vectors);
     akin_free(work);
 }

@@ -97,16 +97,43 @@ static size_t scratch_bytes(const void *state)
     return instant_scratch_bytes(state);
 }
 
-static void encode(const void *state, void *memory, const uint8_t *input, const uint8_t *filled,
-                   float *out)
+static akin_status scratch_create(void **out, const void *state, akin_error *err)
+{
+    size_t bytes = instant_scratch_bytes(state);
+    void *scratch = akin_alloc(bytes, 1);
+    if (!scratch)
+        return akin_error_memory(err, bytes, "an encoder's scratch");
+    *out = scratch;
+    return AKIN_OK;
+}
+
+static void scratch_free(void *scratch)
+{
+    akin_free(scratch);
+}
+
+static uint32_t batch(const void *state)
+{
+    (void)state;
+    return 1; /* nothing is shared between tiles */
+}
+
+static akin_status encode(const void *state, void *memory, size_t n, const uint8_t *const *inputs,
+                          const uint8_t *const *filled, float *out, akin_error *err)
 {
     const struct instant *instant = state;
+    const size_t dim = instant->rcf.out + instant->histogram.out;
     struct instant_scratch scratch;
+    (void)err;
     instant_scratch_init(&scratch, instant, memory);
-    if (instant_features(instant, &scratch, input, filled, scratch.rcf, scratch.histogram))
-        instant_project(instant, scratch.rcf, scratch.histogram, out);
-    else
-        memset(out, 0, (instant->rcf.out + instant->histogram.out) * sizeof *out);
+    for (size_t i = 0; i < n; i++, out += dim) {
+        if (instant_features(instant, &scratch, inputs[i], filled[i], scratch.rcf,
+                             scratch.histogram))
+            instant_project(instant, scratch.rcf, scratch.histogram, out);
+        else
+            memset(out, 0, dim * sizeof *out);
+    }
+    return AKIN_OK;
 }
 
 const struct model_kind instant_kind = {
@@ -117,6 +144,9 @@ const struct model_kind instant_kind = {
     .describe = describe,
     .card = card,
     .weights = weights,
+    .batch = batch,
+    .scratch_create = scratch_create,
+    .scratch_free = scratch_free,
     .scratch_bytes = scratch_bytes,
     .encode = encode,
 };

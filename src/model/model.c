@@ -1,5 +1,5 @@
 /*
- * Encoders of any kind: names, opening, running. What differs between kinds is behind struct
+ * Encoders of any kind: names, opening, closing. What differs between kinds is behind struct
  * model_kind.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -10,11 +10,6 @@
 #include "model_kind.h"
 
 #define MODELS_MAX 4096 /* entries of DIR/models */
-
-struct akin_encoder {
-    const akin_model *model; /* borrowed */
-    void *scratch;
-};
 
 akin_status akin_model_check_name(const char *name, akin_error *err)
 {
@@ -35,6 +30,17 @@ akin_status akin_model_check_name(const char *name, akin_error *err)
     return AKIN_OK;
 }
 
+/* An index says by it which encoder made it. A kind with a second file has that file's checksum
+ * among its settings. */
+static uint32_t fingerprint_of(const struct model_kind *kind, void *state,
+                               const struct model_header *header)
+{
+    size_t count;
+    const float *weights = kind->weights(state, &count);
+    uint32_t crc = akin_crc32c(0, weights, count * sizeof *weights);
+    return kind->load_extra ? akin_crc32c(crc, header->settings, sizeof header->settings) : crc;
+}
+
 akin_status model_create(akin_model **out, const char *name, const struct model_kind *kind,
                          void *state, const struct akin_model_info *info, akin_error *err)
 {
@@ -42,18 +48,15 @@ akin_status model_create(akin_model **out, const char *name, const struct model_
     if (!model)
         return akin_error_memory(err, sizeof *model, "an encoder");
     struct model_header header = {0};
-    size_t count;
-    const float *weights = kind->weights(state, &count);
     kind->describe(state, &header);
     model->kind = kind;
     model->state = state;
-    model->info =
-        (struct akin_model_info){.bands = header.bands,
-                                 .input_px = header.input_px,
-                                 .dim = header.dim,
-                                 .seed = info->seed,
-                                 .fitted_tiles = info->fitted_tiles,
-                                 .fingerprint = akin_crc32c(0, weights, count * sizeof *weights)};
+    model->info = (struct akin_model_info){.bands = header.bands,
+                                           .input_px = header.input_px,
+                                           .dim = header.dim,
+                                           .seed = info->seed,
+                                           .fitted_tiles = info->fitted_tiles,
+                                           .fingerprint = fingerprint_of(kind, state, &header)};
     strncpy(model->info.name, name, sizeof model->info.name - 1);
     strncpy(model->info.kind, kind->name, sizeof model->info.kind - 1);
     *out = model;
@@ -140,39 +143,4 @@ akin_status akin_model_open(akin_model **out, const char *dir, const char *name,
     if (!akin_model_exists(dir, name))
         return not_found(dir, name, err);
     return model_load(out, folder, name, err);
-}
-
-akin_status akin_encoder_create(akin_encoder **out, const akin_model *model, akin_error *err)
-{
-    size_t bytes = model->kind->scratch_bytes(model->state);
-    akin_encoder *encoder = akin_alloc_zero(1, sizeof *encoder);
-    void *scratch = akin_alloc(bytes, 1);
-    if (!encoder || !scratch) {
-        akin_free(encoder);
-        akin_free(scratch);
-        return akin_error_memory(err, bytes, "an encoder's scratch");
-    }
-    encoder->model = model;
-    encoder->scratch = scratch;
-    *out = encoder;
-    return AKIN_OK;
-}
-
-void akin_encoder_free(akin_encoder *encoder)
-{
-    if (!encoder)
-        return;
-    akin_free(encoder->scratch);
-    akin_free(encoder);
-}
-
-void akin_encoder_run(akin_encoder *encoder, const uint8_t *input, const uint8_t *filled,
-                      float *out)
-{
-    encoder->model->kind->encode(encoder->model->state, encoder->scratch, input, filled, out);
-}
-
-size_t akin_encoder_bytes(const akin_model *model)
-{
-    return sizeof(akin_encoder) + model->kind->scratch_bytes(model->state);
 }

@@ -172,6 +172,8 @@ akin_status model_load(akin_model **out, const char *folder, const char *name, a
         status = model_parse(&model, map.data, map.size, name, weights, err);
     if (status == AKIN_OK)
         status = check_card(&model->info, card, err);
+    if (status == AKIN_OK && model->kind->load_extra)
+        status = model->kind->load_extra(model->state, folder, err);
     akin_map_close(&map);
     if (status == AKIN_OK)
         *out = model;
@@ -186,13 +188,13 @@ static akin_status write_weights(const akin_model *model, const char *path, akin
 {
     struct model_header header = {.version = MODEL_FILE_VERSION,
                                   .kind = model->kind->code,
-                                  .weights_crc = model->info.fingerprint,
                                   .seed = model->info.seed,
                                   .fitted_tiles = model->info.fitted_tiles};
     size_t count;
     const float *weights = model->kind->weights(model->state, &count);
     memcpy(header.magic, magic, sizeof magic);
     header.weight_count = count;
+    header.weights_crc = akin_crc32c(0, weights, count * sizeof *weights);
     model->kind->describe(model->state, &header);
     header.header_crc = akin_crc32c(0, &header, offsetof(struct model_header, header_crc));
     akin_atomic_file *file = NULL;
@@ -276,6 +278,8 @@ static akin_status write_folder(const akin_model *model, const char *folder, aki
         status = akin_path_join(path, folder, MODEL_CARD_NAME, err);
     if (status == AKIN_OK)
         status = write_card(model, path, err);
+    if (status == AKIN_OK && model->kind->save_extra)
+        status = model->kind->save_extra(model->state, folder, err);
     if (status == AKIN_OK)
         status = akin_dir_sync(folder, err);
     return status;

@@ -37,9 +37,23 @@ struct model_kind {
     /* Options and references into the card, for people. */
     void (*card)(const void *state, akin_json *card);
     float *(*weights)(void *state, size_t *count); /* borrowed */
+    /* May be NULL. A second file of the encoder, in its folder beside weights.bin and card.json: a
+     * kind that has one keeps the file's checksum among its settings, and the encoder's fingerprint
+     * then covers those. Load is called with the weights in place, and checks all that it reads. */
+    akin_status (*load_extra)(void *state, const char *folder, akin_error *err);
+    akin_status (*save_extra)(const void *state, const char *folder, akin_error *err);
+
+    /* How many tiles a call of encode does best, >= 1. */
+    uint32_t (*batch)(const void *state);
+    /* One thread's memory; scratch_bytes is an estimate of it, for --ram. */
+    akin_status (*scratch_create)(void **out, const void *state, akin_error *err);
+    void (*scratch_free)(void *scratch); /* takes NULL */
     size_t (*scratch_bytes)(const void *state);
-    void (*encode)(const void *state, void *scratch, const uint8_t *input, const uint8_t *filled,
-                   float *out);
+    /* n in 1..batch; inputs (n), filled (n) with NULL for a tile of which all is there: as
+     * akin_encoder_run has them, but filled is never NULL itself. out (n, dim). What a tile gives
+     * must not depend on the others. */
+    akin_status (*encode)(const void *state, void *scratch, size_t n, const uint8_t *const *inputs,
+                          const uint8_t *const *filled, float *out, akin_error *err);
 };
 
 extern const struct model_kind instant_kind;

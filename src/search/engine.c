@@ -52,12 +52,11 @@ static akin_status open_model(akin_engine *engine, const char *dir, const char *
         return status;
     const struct akin_model_info *info = akin_model_info(engine->model);
     const struct akin_settings *settings = akin_catalog_settings(engine->catalog);
-    if (info->bands != settings->bands || info->input_px != settings->input_px)
+    if (info->bands != settings->bands)
         return akin_error_set(err, AKIN_ERR_CORRUPT,
-                              "encoder '%s' of '%s' takes %u bands at %u px, the collection has %u "
-                              "at %u: it belongs to another collection",
-                              name, dir, info->bands, info->input_px, settings->bands,
-                              settings->input_px);
+                              "encoder '%s' of '%s' takes %u bands, the collection has %u: it "
+                              "belongs to another collection",
+                              name, dir, info->bands, settings->bands);
     engine->dim = info->dim;
     return AKIN_OK;
 }
@@ -111,12 +110,9 @@ akin_status akin_engine_open(akin_engine **out, const char *dir,
     if (status != AKIN_OK)
         goto out;
     engine->threads = akin_pool_threads(engine->pool);
-    engine->encoders = akin_alloc_zero(engine->threads, sizeof *engine->encoders);
-    if (!engine->encoders) {
-        status = akin_error_memory(err, engine->threads * sizeof *engine->encoders, "encoders");
-        goto out;
-    }
     status = open_model(engine, dir, options->model, err);
+    if (status == AKIN_OK)
+        status = akin_encoder_pool_create(&engine->encoders, engine->model, engine->pool, err);
     if (status == AKIN_OK)
         status = open_index(engine, dir, options->model, err);
 out:
@@ -134,9 +130,7 @@ void akin_engine_close(akin_engine *engine)
     scene_cache_fini(&engine->scenes);
     akin_chips_close(engine->chips);
     akin_index_close(engine->index);
-    for (unsigned i = 0; engine->encoders && i < engine->threads; i++)
-        akin_encoder_free(engine->encoders[i]);
-    akin_free(engine->encoders);
+    akin_encoder_pool_free(engine->encoders);
     akin_model_free(engine->model);
     akin_pool_free(engine->pool);
     akin_catalog_close(engine->catalog);
@@ -191,36 +185,13 @@ akin_status engine_scaling(akin_engine *engine, enum akin_dtype dtype, struct ak
     return status;
 }
 
-/* ---- encoding ---- */
-
-struct encode_job {
-    akin_engine *engine;
-    const struct akin_tile *tiles;
-    float *vectors;
-};
-
-static void encode_range(void *user, size_t begin, size_t end, unsigned worker)
-{
-    const struct encode_job *job = user;
-    akin_encoder *encoder = job->engine->encoders[worker];
-    for (size_t i = begin; i < end; i++)
-        akin_encoder_run(encoder, job->tiles[i].input, job->tiles[i].filled,
-                         job->vectors + i * job->engine->dim);
-}
-
 akin_status engine_encode(akin_engine *engine, const struct akin_tile *tiles, size_t n,
                           float *vectors, akin_error *err)
 {
-    /* One window, the usual question, needs neither the threads nor their encoders' memory. */
-    akin_pool *pool = n > 1 ? engine->pool : NULL;
-    for (unsigned i = 0; i < akin_pool_threads(pool); i++) {
-        if (engine->encoders[i])
-            continue;
-        akin_status status = akin_encoder_create(&engine->encoders[i], engine->model, err);
-        if (status != AKIN_OK)
-            return status;
+    const uint8_t *inputs[AKIN_QUERY_WINDOWS_MAX], *filled[AKIN_QUERY_WINDOWS_MAX];
+    for (size_t i = 0; i < n; i++) {
+        inputs[i] = tiles[i].input;
+        filled[i] = tiles[i].filled;
     }
-    struct encode_job job = {engine, tiles, vectors};
-    akin_pool_for(pool, n, 0, encode_range, &job);
-    return AKIN_OK;
+    return akin_encoder_pool_run(engine->encoders, n, inputs, filled, vectors, err);
 }

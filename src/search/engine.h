@@ -15,7 +15,7 @@ struct akin_engine {
     akin_catalog *catalog;
     akin_pool *pool;
     akin_model *model;
-    akin_encoder **encoders; /* [threads]; each made when it is first needed */
+    akin_encoder_pool *encoders;
     unsigned threads;
     akin_index *index;
     akin_chips *chips; /* opened at the first picture */
@@ -32,7 +32,7 @@ akin_status engine_scaling(akin_engine *engine, enum akin_dtype dtype, struct ak
 /* A clock for measuring, ms. */
 double engine_now_ms(void);
 
-/* Encodes tiles on all threads; vectors (n, dim). */
+/* Encodes at most AKIN_QUERY_WINDOWS_MAX tiles on all threads; vectors (n, dim). */
 akin_status engine_encode(akin_engine *engine, const struct akin_tile *tiles, size_t n,
                           float *vectors, akin_error *err);
 

@@ -100,10 +100,11 @@ static akin_status encode_image(akin_engine *engine, akin_source *source, struct
 {
     struct akin_scaling scaling;
     struct akin_strip strip = {0};
+    struct akin_settings settings = *akin_catalog_settings(engine->catalog);
+    settings.input_px = akin_model_info(engine->model)->input_px; /* an encoder has its own */
     akin_status status = image_scaling(engine, source, item->name, &scaling, err);
     if (status == AKIN_OK)
-        status = akin_tile_query(&strip, source, akin_catalog_settings(engine->catalog), &scaling,
-                                 AKIN_QUERY_WINDOWS_MAX, err);
+        status = akin_tile_query(&strip, source, &settings, &scaling, AKIN_QUERY_WINDOWS_MAX, err);
     if (status != AKIN_OK)
         return akin_error_context(err, status, "example '%s'", item->name);
     if (strip.count) {

@@ -26,7 +26,9 @@ static void encode(const akin_model *model)
     float *out = malloc(info->dim * sizeof *out);
     for (size_t i = 0; i < bytes; i++)
         input[i] = (uint8_t)(i * 7);
-    akin_encoder_run(encoder, input, NULL, out);
+    const uint8_t *const inputs[] = {input};
+    if (akin_encoder_run(encoder, 1, inputs, NULL, out, NULL) != AKIN_OK)
+        abort();
     for (uint32_t i = 0; i < info->dim; i++)
         if (!isfinite(out[i]))
             abort();

@@ -80,7 +80,7 @@ TEST(embeddings_are_the_encoders_bit_for_bit)
         REQUIRE_OK(akin_encoder_create(&encoder, model, err));
         size_t different = 0, odd = 0;
         for (size_t i = tiles.count; i-- > 0;) {
-            akin_encoder_run(encoder, tiles.inputs[i], tiles.filled[i], out);
+            REQUIRE_OK(akin_encoder_run(encoder, 1, &tiles.inputs[i], &tiles.filled[i], out, err));
             different += memcmp(out, embeddings + i * DIM, sizeof out) != 0;
             odd += !tiles_is_unit(out, DIM);
         }
@@ -108,7 +108,7 @@ static void check_poor_collection(struct tiles *tiles, uint32_t bands)
     struct tiles fresh = tiles_make(2, PX, bands);
     REQUIRE_OK(akin_encoder_create(&encoder, model, err));
     for (size_t i = 0; i < 2; i++) {
-        akin_encoder_run(encoder, fresh.inputs[i], NULL, other[i]);
+        REQUIRE_OK(akin_encoder_run(encoder, 1, &fresh.inputs[i], NULL, other[i], err));
         CHECK(tiles_is_unit(other[i], DIM));
     }
     CHECK(memcmp(other[0], other[1], sizeof other[0]) != 0);
@@ -190,7 +190,8 @@ TEST(turned_tiles_stay_near)
         float best = -2, own = 0;
         for (size_t p = 0; p < PX * PX; p++)
             memcpy(turned + (p % PX * PX + PX - 1 - p / PX) * 3, tiles.inputs[i] + p * 3, 3);
-        akin_encoder_run(encoder, turned, NULL, out);
+        const uint8_t *const input = turned;
+        REQUIRE_OK(akin_encoder_run(encoder, 1, &input, NULL, out, err));
         for (size_t j = 0; j < tiles.count; j++) {
             float score = akin_kernels()->dot(out, embeddings + j * DIM, DIM);
             best = j != i && score > best ? score : best;

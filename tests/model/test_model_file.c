@@ -47,8 +47,8 @@ TEST(what_is_saved_comes_back)
     REQUIRE_OK(akin_encoder_create(&one, model, err));
     REQUIRE_OK(akin_encoder_create(&two, again, err));
     for (size_t i = 0; i < tiles.count; i++) {
-        akin_encoder_run(one, tiles.inputs[i], tiles.filled[i], first);
-        akin_encoder_run(two, tiles.inputs[i], tiles.filled[i], second);
+        REQUIRE_OK(akin_encoder_run(one, 1, &tiles.inputs[i], &tiles.filled[i], first, err));
+        REQUIRE_OK(akin_encoder_run(two, 1, &tiles.inputs[i], &tiles.filled[i], second, err));
         CHECK(!memcmp(first, second, sizeof first));
     }
     akin_encoder_free(one);
