@@ -287,6 +287,11 @@ bool akin_json_is_null(const akin_json *value)
     return json_is_null(tree(value));
 }
 
+bool akin_json_is_array(const akin_json *value)
+{
+    return json_is_array(tree(value));
+}
+
 bool akin_json_number_value(double *out, const akin_json *value)
 {
     if (!json_is_number(tree(value)))

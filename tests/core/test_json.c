@@ -61,6 +61,8 @@ TEST(keys_in_their_order)
     CHECK(!akin_json_key_after(akin_json_get(root, "a"), NULL));
     CHECK(!akin_json_key_after(akin_json_get(root, "c"), NULL));
     CHECK(!akin_json_key_after(NULL, NULL));
+    CHECK(akin_json_is_array(akin_json_get(root, "c")));
+    CHECK(!akin_json_is_array(root) && !akin_json_is_array(NULL));
     akin_json_free(root);
 }
 

@@ -58,6 +58,7 @@ akin_json *akin_json_at(const akin_json *array, size_t index);
  * that is not there and for what is no object. Borrowed. */
 const char *akin_json_key_after(const akin_json *object, const char *key);
 bool akin_json_is_null(const akin_json *value);
+bool akin_json_is_array(const akin_json *value);
 
 /* The value under `key`, of that type and in that range, else AKIN_ERR_INVALID naming `what` and
  * key. `text` is borrowed. Integers are exact (up to 2^53). */
