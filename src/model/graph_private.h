@@ -1,0 +1,150 @@
+/*
+ * Inside a graph: tensors, the buffers they lie in, steps, and the plan of memory (graph.c); the
+ * operations over oneDNN (graph_ops.c, graph_infer.c). Only these three files know oneDNN.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef MODEL_GRAPH_PRIVATE_H
+#define MODEL_GRAPH_PRIVATE_H
+
+#include <dnnl.h>
+#include <string.h>
+
+#include "graph.h"
+
+#define GRAPH_STEPS_MAX 512
+#define GRAPH_TENSORS_MAX 256
+#define GRAPH_BUFFERS_MAX 768
+#define GRAPH_ARGS_MAX 10
+#define GRAPH_FREED_MAX 2048 /* primitives and memories to destroy at the end */
+
+typedef dnnl_memory_desc_t graph_md;
+
+/* A piece of the arena. It lives from its first use to its last, or always where it is kept. */
+struct graph_buffer {
+    size_t bytes, offset;
+    int alias;       /* the buffer that this one is another name of; -1 = none */
+    int first, last; /* steps, forward and then backward; -1 = unused */
+    bool kept;
+};
+
+struct graph_tensor {
+    graph_md md;
+    int value, gradient; /* buffers; the gradient is -1 until someone needs it */
+    bool learns;         /* false for the input: nobody wants its gradient */
+    uint32_t n, c, h, w;
+};
+
+/* What a step reads or writes: a buffer seen through a description. oneDNN arguments have a memory
+ * and an id; arguments of our own functions only their place in the list. */
+struct graph_arg {
+    int id;
+    int buffer; /* -1: the memory has its data already */
+    dnnl_memory_t memory;
+};
+
+struct graph_step {
+    const char *name;
+    dnnl_primitive_t primitive; /* or run */
+    void (*run)(struct graph *graph, const struct graph_step *step);
+    struct graph_arg args[GRAPH_ARGS_MAX];
+    int arg_count;
+    size_t count;       /* run: elements, rows, ... */
+    size_t in, out;     /* run: channels */
+    int x, y;           /* run: tensors, where their layout matters */
+    uint32_t k, stride; /* run: of a convolution */
+    const float *from;  /* run: parameters or statistics */
+    float *to;          /* run: gradients or statistics */
+    enum graph_dtype dtype;
+};
+
+struct graph_list {
+    struct graph_step steps[GRAPH_STEPS_MAX];
+    int count;
+};
+
+struct graph {
+    struct graph_options options;
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    dnnl_data_type_t dtype;
+    struct graph_tensor tensors[GRAPH_TENSORS_MAX];
+    int tensor_count;
+    struct graph_buffer buffers[GRAPH_BUFFERS_MAX];
+    int buffer_count;
+    struct graph_list forward, backward, refresh; /* backward is run from its end */
+    dnnl_memory_t memories[GRAPH_FREED_MAX];
+    size_t memory_count;
+    void *blocks[GRAPH_STEPS_MAX]; /* weights in oneDNN's layouts: owned, live always */
+    size_t block_count, block_bytes;
+    void *arena;
+    size_t arena_bytes;
+    float momentum;
+    struct graph_step nowhere; /* what is pushed after a failure */
+    akin_status status;        /* of building: the first failure */
+    akin_error error;
+};
+
+/* ---- graph.c ---- */
+
+/* Records a failure of building; later constructors do nothing. Returns -1. */
+int graph_fail(struct graph *graph, akin_status status, const char *format, ...) AKIN_PRINTF(3, 4);
+/* True where oneDNN said success; else records which call it was. */
+bool graph_ok(struct graph *graph, dnnl_status_t status, const char *what);
+int graph_buffer(struct graph *graph, size_t bytes);
+/* A new tensor with a value buffer; -1 after a failure. */
+int graph_tensor(struct graph *graph, const graph_md *md);
+/* The buffer of a tensor's gradient, made at need. */
+int graph_gradient_buffer(struct graph *graph, int tensor);
+struct graph_step *graph_push(struct graph *graph, struct graph_list *list, const char *name);
+/* The second buffer becomes another name of the first: whoever writes one writes both. */
+void graph_alias(struct graph *graph, int buffer, int other);
+void *graph_buffer_data(const struct graph *graph, int buffer); /* once it is placed */
+/* An argument that lies in a buffer, or (memory) has its own data. */
+void graph_arg(struct graph *graph, struct graph_step *step, int id, const graph_md *md,
+               int buffer);
+void graph_arg_memory(struct graph *graph, struct graph_step *step, int id, dnnl_memory_t memory);
+/* A memory over `data`, freed with the graph. */
+dnnl_memory_t graph_memory(struct graph *graph, const graph_md *md, void *data);
+/* The same over fresh memory that lives as long as the graph. */
+dnnl_memory_t graph_block(struct graph *graph, const graph_md *md);
+/* Whether oneDNN would run its reference code, which is there to be right and not to be fast. */
+bool graph_is_reference(const_dnnl_primitive_desc_t desc);
+/* Makes the step's primitive from a description and frees that; refuses implementations that are
+ * only oneDNN's reference (they take a hundred times as long) where `fast`. */
+void graph_primitive(struct graph *graph, struct graph_step *step, dnnl_primitive_desc_t desc,
+                     bool fast);
+/* A step that copies `from` to `to` in another layout or type. */
+struct graph_step *graph_reorder(struct graph *graph, struct graph_list *list, const char *name,
+                                 const graph_md *from, const graph_md *to);
+graph_md graph_md_of(struct graph *graph, uint32_t rank, const uint32_t *dims,
+                     dnnl_data_type_t dtype, dnnl_format_tag_t tag);
+size_t graph_elements(const graph_md *md); /* with padding */
+
+/* bf16 by its bits. */
+static inline float graph_widen(uint16_t x)
+{
+    uint32_t bits = (uint32_t)x << 16;
+    float out;
+    memcpy(&out, &bits, sizeof out);
+    return out;
+}
+
+/* Round to nearest even; NaN stays NaN. */
+static inline uint16_t graph_narrow(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+/* ---- graph_columns.c ---- */
+
+/* The step for a convolution's weight gradient: x its input, y its result; `plain` describes the
+ * weights, `to` receives their gradient. */
+void graph_column_weight_gradient(struct graph *graph, int x, int y, const graph_md *plain,
+                                  dnnl_dim_t stride, float *to);
+
+#endif

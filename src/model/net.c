@@ -1,0 +1,99 @@
+/*
+ * ResNet (He et al., CVPR 2016) with SimCLR's head, from the table of its tensors.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+
+#include "net.h"
+
+struct builder {
+    struct graph *graph;
+    const struct arch_table *table;
+};
+
+static size_t offset_of(const struct builder *builder, const char *prefix, const char *suffix)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s.%s", prefix, suffix);
+    return arch_find(builder->table, name)->offset;
+}
+
+static int convolution(const struct builder *builder, int x, const char *name, uint32_t stride,
+                       bool adds)
+{
+    char weight[64];
+    snprintf(weight, sizeof weight, "%s.weight", name);
+    const struct arch_tensor *tensor = arch_find(builder->table, weight);
+    return graph_convolution(builder->graph, x, tensor->offset, tensor->dims[0], tensor->dims[2],
+                             stride, adds);
+}
+
+static int norm(const struct builder *builder, int x, const char *name, bool relu)
+{
+    const struct graph_norm at = {
+        .scale = offset_of(builder, name, "weight"),
+        .shift = offset_of(builder, name, "bias"),
+        .mean = offset_of(builder, name, "running_mean"),
+        .variance = offset_of(builder, name, "running_var"),
+    };
+    return graph_batch_norm(builder->graph, x, &at, relu);
+}
+
+/* relu(bn2(conv2(relu(bn1(conv1 x)))) + shortcut x) */
+static int block(const struct builder *builder, int x, unsigned stage, unsigned index)
+{
+    char name[4][32];
+    static const char *const parts[4] = {"conv%u", "bn%u", "downsample.0", "downsample.1"};
+    uint32_t stride = stage > 0 && index == 0 ? 2 : 1;
+    int shortcut, y = x;
+    for (unsigned i = 2; i < 4; i++)
+        snprintf(name[i], sizeof name[i], "layer%u.%u.%s", stage + 1, index, parts[i]);
+    if (stride == 1)
+        shortcut = graph_shortcut(builder->graph, x);
+    else
+        shortcut = norm(builder, convolution(builder, x, name[2], 2, true), name[3], false);
+    for (unsigned i = 1; i <= 2; i++) {
+        snprintf(name[0], sizeof name[0], "layer%u.%u.conv%u", stage + 1, index, i);
+        snprintf(name[1], sizeof name[1], "layer%u.%u.bn%u", stage + 1, index, i);
+        y = norm(builder, convolution(builder, y, name[0], i == 1 ? stride : 1, false), name[1],
+                 i == 1);
+    }
+    return graph_add_relu(builder->graph, y, shortcut);
+}
+
+akin_status net_create(struct net *out, const struct arch_table *table, uint32_t px,
+                       const struct graph_options *options, akin_error *err)
+{
+    const struct arch *arch = &table->arch;
+    struct net net = {0};
+    akin_status status = graph_create(&net.graph, options, err);
+    if (status != AKIN_OK)
+        return status;
+    const struct builder builder = {net.graph, table};
+    net.input = graph_input(net.graph, arch->bands, px);
+    int x = norm(&builder, convolution(&builder, net.input, "conv1", 2, false), "bn1", true);
+    if (arch->max_pool)
+        x = graph_max_pool(net.graph, x);
+    for (unsigned s = 0; s < ARCH_STAGES; s++) {
+        for (unsigned b = 0; b < arch->blocks; b++)
+            x = block(&builder, x, s, b);
+        net.stage[s] = x;
+    }
+    x = graph_mean(net.graph, x);
+    x = graph_linear(net.graph, x, offset_of(&builder, "head.0", "weight"), ARCH_HIDDEN);
+    x = norm(&builder, x, "head.1", true);
+    net.z = graph_linear(net.graph, x, offset_of(&builder, "head.3", "weight"), ARCH_OUT);
+    status = graph_finish(net.graph, net.z, err);
+    if (status == AKIN_OK)
+        *out = net;
+    else
+        graph_free(net.graph);
+    return status;
+}
+
+void net_fini(struct net *net)
+{
+    if (net)
+        graph_free(net->graph);
+}
