@@ -69,6 +69,14 @@ uint32_t akin_encoder_batch(const akin_model *model);
 /* About what one akin_encoder takes. */
 size_t akin_encoder_bytes(const akin_model *model);
 
+#define AKIN_CELLS_MAX 64 /* a side */
+/* What there is where inside a tile: a grid of rows by cols cells over it (1..AKIN_CELLS_MAX, fixed
+ * for a model), each with a vector that compares by cosine with those of whole tiles. cells (rows,
+ * cols, dim), unit length, or zeros where nothing can be said; NULL to ask for the grid only (then
+ * input may be NULL, too). AKIN_ERR_UNSUPPORTED for an encoder that cannot tell. */
+akin_status akin_encoder_cells(akin_encoder *encoder, const uint8_t *input, const uint8_t *filled,
+                               uint32_t *rows, uint32_t *cols, float *cells, akin_error *err);
+
 /* One encoder for each thread of a pool (NULL: this thread), each made when it is first needed.
  * Borrows both. Run as akin_encoder_run, in parallel; one call at a time. */
 typedef struct akin_encoder_pool akin_encoder_pool;

@@ -64,6 +64,19 @@ akin_status akin_encoder_run(akin_encoder *encoder, size_t n, const uint8_t *con
     return status;
 }
 
+akin_status akin_encoder_cells(akin_encoder *encoder, const uint8_t *input, const uint8_t *filled,
+                               uint32_t *rows, uint32_t *cols, float *cells, akin_error *err)
+{
+    const akin_model *model = encoder->model;
+    if (!model->kind->cells)
+        return akin_error_set(err, AKIN_ERR_UNSUPPORTED,
+                              "encoder '%s' (%s) sees a tile only as a whole: it cannot tell where "
+                              "inside",
+                              model->info.name, model->info.kind);
+    return model->kind->cells(model->state, encoder->scratch, input, filled, rows, cols, cells,
+                              err);
+}
+
 /* ---- on all threads ---- */
 
 struct akin_encoder_pool {

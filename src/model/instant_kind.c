@@ -92,14 +92,17 @@ static float *weights(void *state, size_t *count)
     return instant->weights;
 }
 
+/* Behind the scratch of a tile: a window of it, and the window's mask. */
 static size_t scratch_bytes(const void *state)
 {
-    return instant_scratch_bytes(state);
+    const struct instant *instant = state;
+    size_t pixels = (size_t)instant->options.input_px * instant->options.input_px;
+    return instant_scratch_bytes(instant) + pixels * (instant->options.bands + 1);
 }
 
 static akin_status scratch_create(void **out, const void *state, akin_error *err)
 {
-    size_t bytes = instant_scratch_bytes(state);
+    size_t bytes = scratch_bytes(state);
     void *scratch = akin_alloc(bytes, 1);
     if (!scratch)
         return akin_error_memory(err, bytes, "an encoder's scratch");
@@ -118,6 +121,15 @@ static uint32_t batch(const void *state)
     return 1; /* nothing is shared between tiles */
 }
 
+static void encode_one(const struct instant *instant, const struct instant_scratch *scratch,
+                       const uint8_t *input, const uint8_t *filled, float *out)
+{
+    if (instant_features(instant, scratch, input, filled, scratch->rcf, scratch->histogram))
+        instant_project(instant, scratch->rcf, scratch->histogram, out);
+    else
+        memset(out, 0, (instant->rcf.out + instant->histogram.out) * sizeof *out);
+}
+
 static akin_status encode(const void *state, void *memory, size_t n, const uint8_t *const *inputs,
                           const uint8_t *const *filled, float *out, akin_error *err)
 {
@@ -126,12 +138,65 @@ static akin_status encode(const void *state, void *memory, size_t n, const uint8
     struct instant_scratch scratch;
     (void)err;
     instant_scratch_init(&scratch, instant, memory);
-    for (size_t i = 0; i < n; i++, out += dim) {
-        if (instant_features(instant, &scratch, inputs[i], filled[i], scratch.rcf,
-                             scratch.histogram))
-            instant_project(instant, scratch.rcf, scratch.histogram, out);
-        else
-            memset(out, 0, dim * sizeof *out);
+    for (size_t i = 0; i < n; i++)
+        encode_one(instant, &scratch, inputs[i], filled[i], out + i * dim);
+    return AKIN_OK;
+}
+
+/* ---- where inside a tile ---- */
+
+#define CELLS 8          /* a side */
+#define WINDOW_CELLS 3   /* a side of the window around a cell */
+#define WINDOW_PX_MIN 16 /* less has no statistics: the smallest tile that there may be */
+
+static size_t window_px(size_t px)
+{
+    size_t window = px * WINDOW_CELLS / CELLS;
+    return window < WINDOW_PX_MIN ? WINDOW_PX_MIN : window;
+}
+
+/* Where the window around cell `cell` begins; at the edges it is shifted inward, as the windows of a
+ * scene are. */
+static size_t window_begin(size_t cell, size_t px, size_t window)
+{
+    size_t centre = (2 * cell + 1) * px / (2 * CELLS);
+    size_t begin = centre > window / 2 ? centre - window / 2 : 0;
+    return begin + window > px ? px - window : begin;
+}
+
+static void crop(uint8_t *out, const uint8_t *from, size_t px, size_t x, size_t y, size_t window,
+                 size_t pixel_bytes)
+{
+    for (size_t row = 0; row < window; row++)
+        memcpy(out + row * window * pixel_bytes, from + ((y + row) * px + x) * pixel_bytes,
+               window * pixel_bytes);
+}
+
+/* A window is a small tile at the same scale, encoded as one: its features are the same means, over
+ * fewer positions. */
+static akin_status cells(const void *state, void *memory, const uint8_t *input,
+                         const uint8_t *filled, uint32_t *rows, uint32_t *cols, float *out,
+                         akin_error *err)
+{
+    struct instant small = *(const struct instant *)state; /* borrows the weights */
+    const size_t px = small.options.input_px, window = window_px(px);
+    struct instant_scratch scratch;
+    (void)err;
+    *rows = *cols = CELLS;
+    if (!out)
+        return AKIN_OK;
+    uint8_t *bytes = (uint8_t *)memory + instant_scratch_bytes(state);
+    uint8_t *mask = bytes + window * window * small.options.bands;
+    instant_scratch_init(&scratch, state, memory);
+    small.options.input_px = (uint32_t)window;
+    for (size_t i = 0; i < (size_t)CELLS * CELLS; i++) {
+        const size_t x = window_begin(i % CELLS, px, window);
+        const size_t y = window_begin(i / CELLS, px, window);
+        crop(bytes, input, px, x, y, window, small.options.bands);
+        if (filled)
+            crop(mask, filled, px, x, y, window, 1);
+        encode_one(&small, &scratch, bytes, filled ? mask : NULL,
+                   out + i * (small.rcf.out + small.histogram.out));
     }
     return AKIN_OK;
 }
@@ -149,4 +214,5 @@ const struct model_kind instant_kind = {
     .scratch_free = scratch_free,
     .scratch_bytes = scratch_bytes,
     .encode = encode,
+    .cells = cells,
 };

@@ -54,6 +54,10 @@ struct model_kind {
      * must not depend on the others. */
     akin_status (*encode)(const void *state, void *scratch, size_t n, const uint8_t *const *inputs,
                           const uint8_t *const *filled, float *out, akin_error *err);
+    /* May be NULL: akin_encoder_cells of one tile; its rows and cols are the same for all tiles. */
+    akin_status (*cells)(const void *state, void *scratch, const uint8_t *input,
+                         const uint8_t *filled, uint32_t *rows, uint32_t *cols, float *cells,
+                         akin_error *err);
 };
 
 extern const struct model_kind instant_kind;
