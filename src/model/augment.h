@@ -1,8 +1,9 @@
 /*
- * Views of a tile for self-supervised learning: one inverse-affine bilinear pass does crop, resize,
- * flip and quarter turn straight into the net's input; then brightness, contrast and grey of any
- * number of bands, blur and noise. Every number is drawn from (seed, epoch, tile, view), so that a
- * run is the same on any number of threads, and resumes where it was.
+ * Views of a tile for self-supervised learning: one bilinear pass (with wider triangles where the
+ * view is smaller than what it shows) does crop, resize, flip and quarter turn straight into the
+ * net's input; then brightness, contrast and grey of any number of bands, blur and noise. Every
+ * number is drawn from (seed, epoch, tile, view), so that a run is the same on any number of
+ * threads, and resumes where it was.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -13,7 +14,7 @@
 #include "akin/core.h"
 
 struct augment_options {
-    double crop_min;   /* smallest share of the tile's area: 0.35; aspect 3/4 to 4/3 */
+    double crop_min;   /* smallest share of the tile's area, 0.01..1: 0.35; aspect 3/4 to 4/3 */
     double gain;       /* each band times 1 +- this: 0.1 */
     double offset;     /* all bands plus +- this, in units of the band's deviation: 0.3 */
     double contrast;   /* about the view's mean, 1 +- this: 0.4 */
@@ -35,8 +36,9 @@ struct augment_normal {
 void augment_view(const struct augment_options *options, const struct augment_normal *normal,
                   const uint8_t *tile, uint32_t side_px, uint32_t bands, uint32_t px, uint64_t seed,
                   uint64_t epoch, uint64_t tile_id, uint32_t view, float *out, float *scratch);
-/* The tile as it is, for encoding: resampled where side_px != px, turned by element d4 (0..7 of
- * the square's symmetries, 0 = as it is), normalised. */
+/* The tile as it is, for encoding: resampled where side_px != px, turned by element d4, normalised.
+ * d4 is one of the square's eight symmetries: 0 = as it is; 1 = left and right change places, 2 =
+ * top and bottom, 3 = both; 4 more: then rows become columns. */
 void augment_plain(const struct augment_normal *normal, const uint8_t *tile, uint32_t side_px,
                    uint32_t bands, uint32_t px, unsigned d4, float *out);
 
