@@ -12,6 +12,7 @@
 #   make clean
 #
 #   MODE=release|asan|tsan|fuzz   CC=gcc-12|clang-14   WERROR=1   V=1
+#   MPI=1           training over several machines too (Open MPI), in build/mpi: mpirun build/mpi/release/akin train
 
 # The order of the stages, written once: a stage may include only those to its left (tools/check-layers
 # reads this line).
@@ -25,7 +26,10 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 JOBS   ?= $(shell nproc)
 BUILD  ?= build
-OUT    := $(BUILD)/$(MODE)
+override MPI := $(filter 1,$(MPI))
+# A folder of its own, so that a build without MPI never links what was compiled with it.
+ROOT   := $(BUILD)$(if $(MPI),/mpi)
+OUT    := $(ROOT)/$(MODE)
 VERSION := $(shell cat VERSION)
 PKGS   := gdal sqlite3 jansson libturbojpeg libpng libzstd
 
@@ -55,6 +59,10 @@ CFLAGS_ALL += -DGDAL_SONAME='"$(GDAL_SONAME)"'
 # oneDNN has no .pc file in Debian.
 LIBS = $(shell pkg-config --libs $(filter-out gdal,$(PKGS))) -ldnnl -lgomp -lm
 TEST_LIBS = -Wl,--as-needed $(LIBS) $(shell pkg-config --libs gdal)
+ifdef MPI
+$(OUT)/src/model/comm_mpi.o: CFLAGS_ALL += -DAKIN_MPI $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I ompi-c))
+LIBS += $(shell pkg-config --libs ompi-c)
+endif
 # -isystem: what is in those headers is not ours to warn about.
 INCS = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS)))
 
@@ -137,7 +145,7 @@ fuzz-targets: $(FUZZ_BIN)
 .SECONDARY: $(TOOL_BIN:=.o) $(FUZZ_BIN:=.o) $(OUT)/tests/fuzz/replay.o
 fuzz:
 	@$(MAKE) --no-print-directory MODE=fuzz CC=clang-14 fuzz-targets
-	@tests/fuzz/run $(BUILD)/fuzz/tests/fuzz $(FUZZ_SECONDS)
+	@tests/fuzz/run $(ROOT)/fuzz/tests/fuzz $(FUZZ_SECONDS)
 
 # Programs that print the figures of docs/BENCHMARKS.md.
 BENCH_BIN := $(patsubst %.c,$(OUT)/%,$(sort $(wildcard bench/bench_*.c)))
@@ -146,31 +154,31 @@ $(OUT)/bench/bench_%: $(OUT)/bench/bench_%.o $(LIBRARY)
 .SECONDARY: $(BENCH_BIN:=.o)
 benches: $(BENCH_BIN)
 bench:
-	@tools/setup build
+	@tools/setup build $(if $(MPI),mpi)
 	@$(MAKE) --no-print-directory -j$(JOBS) all benches
 	@bench/run $(OUT)/bench $(OUT)/akin
 
 setup:
-	@tools/setup
+	@tools/setup $(if $(MPI),build test lint mpi)
 
 demo:
-	@tools/setup build
+	@tools/setup build $(if $(MPI),mpi)
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@tools/demo $(OUT)/akin
 
 # Everything once as it is delivered; every test program again under ASan and UBSan, those with threads under
 # TSan, and the kernels' as if the CPU had less. The slow ones come first.
 KERNELS = $(shell tools/kernel-tiers)
-THREADED := $(filter %/test_thread %/test_pipeline $(OUT)/tests/index/% $(OUT)/tests/ingest/%,$(TEST_BIN))
+THREADED := $(filter %/test_thread %/test_pipeline %/test_comm $(OUT)/tests/index/% $(OUT)/tests/ingest/%,$(TEST_BIN))
 test:
-	@tools/setup build test
+	@tools/setup build test $(if $(MPI),mpi)
 	@$(MAKE) --no-print-directory -j$(JOBS) all lib tests test-tools fuzz-targets
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=asan tests fuzz-targets
-	@$(MAKE) --no-print-directory -j$(JOBS) MODE=tsan $(THREADED:$(OUT)/%=$(BUILD)/tsan/%)
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=tsan $(THREADED:$(OUT)/%=$(ROOT)/tsan/%)
 	@AKIN=$(abspath $(OUT))/akin AKIN_TOOLS=$(abspath $(OUT))/tests/tools tools/run-tests --jobs $(JOBS) \
 	    $(filter-out %/lib.sh,$(wildcard tests/cli/*.sh)) \
-	    --label asan $(TEST_BIN:$(OUT)/%=$(BUILD)/asan/%) $(FUZZ_BIN:$(OUT)/%=$(BUILD)/asan/%) \
-	    --label tsan $(THREADED:$(OUT)/%=$(BUILD)/tsan/%) --label '' $(TEST_BIN) $(FUZZ_BIN) \
+	    --label asan $(TEST_BIN:$(OUT)/%=$(ROOT)/asan/%) $(FUZZ_BIN:$(OUT)/%=$(ROOT)/asan/%) \
+	    --label tsan $(THREADED:$(OUT)/%=$(ROOT)/tsan/%) --label '' $(TEST_BIN) $(FUZZ_BIN) \
 	    $(foreach k,$(KERNELS),--label $(k) AKIN_KERNELS=$(k) $(filter $(OUT)/tests/vec/%,$(TEST_BIN)))
 
 lint:
