@@ -28,6 +28,12 @@
 /* IEEE 754 binary16 by its bits. */
 typedef uint16_t akin_f16;
 
+/* One cell of an area average along one axis: pixels first..last, the outer two by their share. */
+struct akin_box {
+    uint32_t first, last;
+    double head, tail; /* weights of first and of last; tail is 0 where they are one pixel */
+};
+
 struct akin_kernels {
     const char *name; /* "scalar", "avx2", "avx512", "neon" */
 
@@ -76,6 +82,22 @@ struct akin_kernels {
     void (*conv_rectify_sum)(float *positive, float *negative, const float *x, size_t x_stride,
                              size_t x_step, size_t count, const float *w, const float *bias,
                              size_t filters, size_t rows, size_t run, float gap);
+
+    /* The area average's loops (akin_tile_input). Down the columns, for `count` >= 1 rows of n
+     * bytes without gaps, 257 between the outer two at most:
+     *     out[i] = weights[0] * first[i] + weights[1] * (the sum of those between)[i]
+     *            + weights[2] * last[i]       (of one row weights[0] counts alone)
+     * Exact where weights are whole and out is at most 2^24. */
+    void (*weigh_rows_u8)(float *out, const uint8_t *rows, size_t count, const float weights[3],
+                          size_t n);
+    /* Along a row (width, bands): out (cells, bands) = the pixels of each box, the outer two times
+     * head and tail, those between times `middle`. first <= last < width. */
+    void (*sum_boxes)(double *out, const float *row, size_t width, const struct akin_box *boxes,
+                      size_t cells, float middle, size_t bands);
+    /* out[i] = in[i] * scale[i] + shift[i], cut off below 0 and above 255 (NaN becomes 255),
+     * rounded towards 0. */
+    void (*bytes_from_f64)(uint8_t *out, const double *in, const double *scale, const double *shift,
+                           size_t n);
 };
 
 /* The table chosen for this process: the same pointer from every thread, for ever. */
@@ -99,14 +121,15 @@ void akin_matmul(akin_pool *pool, float *c, const float *a, const float *b, size
                  size_t k);
 
 /*
- * Eigenvectors of a real symmetric matrix (Householder tridiagonalisation, then the implicit QL
- * method; Golub and Van Loan, Matrix Computations, 8.3). a (n, n) row-major is destroyed; only its
- * lower triangle counts, but every value in it must be finite. On success row i of `vectors` (n, n)
- * is the unit eigenvector of values[i], largest value first, its sign such that the largest
- * component by size is positive. AKIN_ERR_INVALID where a value is not finite or it does not
- * converge; AKIN_ERR_NO_MEMORY (three rows of scratch).
+ * The `count` <= n largest eigenvalues of a real symmetric matrix and their vectors (Householder
+ * tridiagonalisation, then the implicit QL method; Golub and Van Loan, Matrix Computations, 8.3).
+ * a (n, n) row-major is destroyed; only its lower triangle counts, but every value in it must be
+ * finite. On success row i of `vectors` (count, n) is the unit eigenvector of values[i] (count),
+ * largest value first, its sign such that the largest component by size is positive.
+ * AKIN_ERR_INVALID where a value is not finite or it does not converge; AKIN_ERR_NO_MEMORY (scratch
+ * of about 40 n^2 bytes).
  */
-akin_status akin_eigen_symmetric(double *values, double *vectors, double *a, size_t n,
+akin_status akin_eigen_symmetric(double *values, double *vectors, size_t count, double *a, size_t n,
                                  akin_error *err);
 
 /* A hit: what every search returns. */

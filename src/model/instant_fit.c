@@ -106,7 +106,7 @@ static akin_status fit_channels(struct fit *fit, akin_pool *pool, akin_error *er
     pca_centre(pixels, fit->instant->band_mean, count, bands);
     status = pca_covariance(covariance, pixels, count, bands, pool, err);
     if (status == AKIN_OK)
-        status = akin_eigen_symmetric(values, vectors, covariance, bands, err);
+        status = akin_eigen_symmetric(values, vectors, bands, covariance, bands, err);
     if (status == AKIN_OK)
         set_channels(fit->instant, values, vectors);
 out:
@@ -230,7 +230,7 @@ static akin_status fit_from_patches(struct fit *fit, struct patches *patches, fl
         pca_covariance(patches->covariance, patches->normal, PATCHES, n, pool, err);
     if (status == AKIN_OK)
         status =
-            akin_eigen_symmetric(patches->values, patches->vectors, patches->covariance, n, err);
+            akin_eigen_symmetric(patches->values, patches->vectors, n, patches->covariance, n, err);
     if (status != AKIN_OK)
         return status;
     make_zca(patches->zca, patches->values, patches->vectors, n);

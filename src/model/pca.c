@@ -16,17 +16,33 @@
 #define EIGENVALUE_FLOOR_SHARE 1e-6
 #define EIGENVALUE_FLOOR 1e-8
 
+/* So many columns at a time that a row's share of them is read as a piece. */
+#define COLUMNS 64
+
 void pca_centre(float *rows, float *mean, size_t count, size_t n)
 {
-    for (size_t j = 0; j < n; j++) {
-        double sum = 0;
+    for (size_t begin = 0; begin < n; begin += COLUMNS) {
+        double sums[COLUMNS] = {0};
+        size_t columns = n - begin < COLUMNS ? n - begin : COLUMNS;
         for (size_t i = 0; i < count; i++)
-            sum += rows[i * n + j];
-        mean[j] = count ? (float)(sum / (double)count) : 0;
+            for (size_t j = 0; j < columns; j++)
+                sums[j] += rows[i * n + begin + j];
+        for (size_t j = 0; j < columns; j++)
+            mean[begin + j] = count ? (float)(sums[j] / (double)count) : 0;
     }
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < n; j++)
             rows[i * n + j] -= mean[j];
+}
+
+/* turned (n, count) = rows (count, n) turned over, in blocks whose lines stay in the cache. */
+static void transpose(float *turned, const float *rows, size_t count, size_t n)
+{
+    enum { BLOCK = 16 };
+    for (size_t top = 0; top < count; top += BLOCK)
+        for (size_t j = 0; j < n; j++)
+            for (size_t i = top; i < count && i < top + BLOCK; i++)
+                turned[j * count + i] = rows[i * n + j];
 }
 
 akin_status pca_covariance(double *covariance, const float *rows, size_t count, size_t n,
@@ -39,9 +55,7 @@ akin_status pca_covariance(double *covariance, const float *rows, size_t count, 
         status = akin_error_memory(err, n * (count + n) * sizeof *turned, "a covariance");
         goto out;
     }
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < n; j++)
-            turned[j * count + i] = rows[i * n + j];
+    transpose(turned, rows, count, n);
     akin_matmul(pool, product, turned, rows, n, n, count);
     for (size_t i = 0; i < n; i++) /* exactly symmetric, whatever the rounding */
         for (size_t j = 0; j < n; j++)
@@ -78,17 +92,17 @@ akin_status pca_fit(struct pca *pca, const float *rows, const uint8_t *use, size
     akin_status status;
     size_t n = pca->in;
     float *centred = akin_alloc(count * n, sizeof *centred);
-    double *doubles = akin_alloc(n * (2 * n + 1), sizeof *doubles);
+    double *doubles = akin_alloc((n + pca->out) * n + pca->out, sizeof *doubles);
     if (!centred || !doubles) {
         status = akin_error_memory(err, count * n * sizeof *centred, "principal components");
         goto out;
     }
-    double *covariance = doubles, *vectors = covariance + n * n, *values = vectors + n * n;
+    double *covariance = doubles, *vectors = covariance + n * n, *values = vectors + pca->out * n;
     count = copy_used(centred, rows, use, count, n);
     pca_centre(centred, pca->mean, count, n);
     status = pca_covariance(covariance, centred, count, n, pool, err);
     if (status == AKIN_OK)
-        status = akin_eigen_symmetric(values, vectors, covariance, n, err);
+        status = akin_eigen_symmetric(values, vectors, pca->out, covariance, n, err);
     if (status == AKIN_OK)
         scale_basis(pca, values, vectors, power);
 out:

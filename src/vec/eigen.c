@@ -1,11 +1,13 @@
 /*
- * Eigenvectors of a real symmetric matrix: Householder tridiagonalisation, then the implicit QL
- * method with Wilkinson's shift (Golub and Van Loan, Matrix Computations, 8.3; Martin, Reinsch and
- * Wilkinson, Numerische Mathematik 11, 1968).
+ * The largest eigenvalues of a real symmetric matrix and their vectors: Householder
+ * tridiagonalisation, then the implicit QL method with Wilkinson's shift (Golub and Van Loan, Matrix
+ * Computations, 8.3; Martin, Reinsch and Wilkinson, Numerische Mathematik 11, 1968).
  *
- * Everything is arranged so that inner loops run along rows: the reflections use the lower triangle
- * only, and the eigenvectors are kept as rows, so that a rotation mixes two of them. The matrix is
- * first scaled to a largest entry of 1, so that no square over- or underflows to any effect.
+ * QL's rotations are written down and only then applied, backwards, to the unit vectors of the
+ * eigenvalues that are wanted: as stable as turning all n along, and for 128 of 512 a quarter of the
+ * work (with the reflections 35 ms instead of 120; inverse iteration would need care with clusters).
+ * Inner loops run along rows: the reflections use the lower triangle only. The matrix is first scaled
+ * to a largest entry of 1, so that no square over- or underflows to any effect.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -83,27 +85,35 @@ static void tridiagonalise(double *a, size_t n, double *d, double *e, double *h,
     }
 }
 
-/* rows <- Q^T, reflection by reflection from the smallest: so far only the leading (i, i) has
- * changed. */
-static void gather_reflections(double *rows, const double *a, const double *h, size_t n)
+/* What the rotations of QL were, in order; grows. */
+struct rotation {
+    double c, s;
+    size_t row; /* mixed with the next */
+};
+
+struct rotations {
+    struct rotation *list;
+    size_t count, max;
+};
+
+static bool make_room(struct rotations *rotations, size_t more)
 {
-    const struct akin_kernels *kernels = akin_kernels();
-    memset(rows, 0, n * n * sizeof *rows);
-    for (size_t i = 0; i < n; i++) {
-        const double *u = a + i * n;
-        rows[i * n + i] = 1;
-        if (h[i] <= 0)
-            continue;
-        for (size_t j = 0; j < i; j++)
-            kernels->axpy_f64(rows + j * n, -kernels->dot_f64(rows + j * n, u, i) / h[i], u, i);
-    }
+    size_t size = sizeof *rotations->list, wanted = rotations->count + more;
+    if (wanted <= rotations->max)
+        return true;
+    size_t max = 2 * wanted;
+    struct rotation *list = akin_realloc(rotations->list, rotations->max * size, max * size);
+    if (!list)
+        return false;
+    rotations->list = list;
+    rotations->max = max;
+    return true;
 }
 
 /* One implicit QL sweep over the unreduced block [first, last] of T; e[i] couples i and i + 1
- * here. */
-static void sweep(double *rows, size_t n, double *d, double *e, size_t first, size_t last)
+ * here. There is room for its rotations. */
+static void sweep(struct rotations *rotations, double *d, double *e, size_t first, size_t last)
 {
-    const struct akin_kernels *kernels = akin_kernels();
     double g = (d[first + 1] - d[first]) / (2 * e[first]);
     double r = hypot(g, 1);
     g = d[last] - d[first] + e[first] / (g + copysign(r, g)); /* d[last] - shift */
@@ -124,16 +134,15 @@ static void sweep(double *rows, size_t n, double *d, double *e, size_t first, si
         p = s * r;
         d[i + 1] = g + p;
         g = c * r - b;
-        kernels->rotate_f64(rows + i * n, rows + (i + 1) * n, c, s, n);
+        rotations->list[rotations->count++] = (struct rotation){c, s, i};
     }
     d[first] -= p;
     e[first] = g;
     e[last] = 0;
 }
 
-/* T to its eigenvalues, each rotation applied to `rows` as well. False where it does not
- * converge. */
-static bool diagonalise(double *rows, size_t n, double *d, double *e)
+/* T to its eigenvalues d, in no order. AKIN_ERR_INVALID where it does not converge. */
+static akin_status diagonalise(struct rotations *rotations, size_t n, double *d, double *e)
 {
     double norm = 0;
     memmove(e, e + 1, (n - 1) * sizeof *e); /* e[i] now couples i and i + 1 */
@@ -148,72 +157,138 @@ static bool diagonalise(double *rows, size_t n, double *d, double *e)
             if (last == first)
                 break;
             if (iteration == ITERATIONS_MAX)
-                return false;
-            sweep(rows, n, d, e, first, last);
+                return AKIN_ERR_INVALID;
+            if (!make_room(rotations, last - first))
+                return AKIN_ERR_NO_MEMORY;
+            sweep(rotations, d, e, first, last);
         }
     }
-    return true;
+    return AKIN_OK;
 }
 
-static void swap_rows(double *restrict x, double *restrict y, size_t n)
+/* order[0..count) = where the largest values are, largest first. */
+static void choose_largest(size_t *order, const double *values, size_t n, size_t count)
 {
-    for (size_t i = 0; i < n; i++) {
-        double other = x[i];
-        x[i] = y[i];
-        y[i] = other;
-    }
-}
-
-/* Largest value first; each vector's largest component by size positive. */
-static void put_in_order(double *values, double *rows, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        double *row = rows + i * n;
-        size_t best = i, largest = 0;
+    for (size_t i = 0; i < n; i++)
+        order[i] = i;
+    for (size_t i = 0; i < count; i++) {
+        size_t best = i;
         for (size_t j = i + 1; j < n; j++)
-            if (values[j] > values[best])
+            if (values[order[j]] > values[order[best]])
                 best = j;
-        if (best != i) {
-            swap_rows(values + i, values + best, 1);
-            swap_rows(row, rows + best * n, n);
-        }
-        for (size_t j = 1; j < n; j++)
-            if (fabs(row[j]) > fabs(row[largest]))
-                largest = j;
-        bool negative = row[largest] < 0;
-        for (size_t j = 0; j < n && negative; j++)
-            row[j] = -row[j];
+        size_t chosen = order[best];
+        order[best] = order[i];
+        order[i] = chosen;
     }
 }
 
-akin_status akin_eigen_symmetric(double *values, double *vectors, double *a, size_t n,
+/* turned (n, count): column v is the eigenvector of T whose value is at order[v]. With T =
+ * G^T diag(d) G for the product G of the rotations it is G^T times a unit vector. */
+static void turn_back(double *turned, const struct rotations *rotations, const size_t *order,
+                      size_t n, size_t count)
+{
+    const struct akin_kernels *kernels = akin_kernels();
+    memset(turned, 0, n * count * sizeof *turned);
+    for (size_t v = 0; v < count; v++)
+        turned[order[v] * count + v] = 1;
+    for (size_t r = rotations->count; r-- > 0;) {
+        const struct rotation *rotation = &rotations->list[r];
+        double *row = turned + rotation->row * count;
+        kernels->rotate_f64(row, row + count, rotation->c, -rotation->s, count);
+    }
+}
+
+/* vectors (count, n) = turned^T Q^T, reflection by reflection from the smallest. */
+static void reflect_back(double *vectors, const double *turned, const double *a, const double *h,
+                         size_t n, size_t count)
+{
+    const struct akin_kernels *kernels = akin_kernels();
+    for (size_t v = 0; v < count; v++) {
+        double *row = vectors + v * n;
+        for (size_t i = 0; i < n; i++)
+            row[i] = turned[i * count + v];
+        for (size_t i = 0; i < n; i++) {
+            const double *u = a + i * n;
+            if (h[i] > 0)
+                kernels->axpy_f64(row, -kernels->dot_f64(row, u, i) / h[i], u, i);
+        }
+    }
+}
+
+/* The largest component by size becomes positive. */
+static void fix_sign(double *row, size_t n)
+{
+    size_t largest = 0;
+    for (size_t j = 1; j < n; j++)
+        if (fabs(row[j]) > fabs(row[largest]))
+            largest = j;
+    bool negative = row[largest] < 0;
+    for (size_t j = 0; j < n && negative; j++)
+        row[j] = -row[j];
+}
+
+/* What one decomposition works with; all but the rotations in one block. */
+struct work {
+    double *d, *e, *h, *q; /* (n) each */
+    double *turned;        /* (n, count) */
+    size_t *order;         /* (n) */
+    struct rotations rotations;
+};
+
+static akin_status work_init(struct work *work, size_t n, size_t count, akin_error *err)
+{
+    size_t row = sizeof *work->order + (4 + count) * sizeof *work->d;
+    *work = (struct work){.d = akin_alloc(n, row)};
+    if (!work->d)
+        return akin_error_memory(err, n * row, "eigenvectors");
+    work->e = work->d + n;
+    work->h = work->e + n;
+    work->q = work->h + n;
+    work->turned = work->q + n;
+    work->order = (size_t *)(void *)(work->turned + n * count);
+    return AKIN_OK;
+}
+
+static akin_status decompose(struct work *work, double *values, double *vectors, double *a,
+                             size_t n, size_t count, double scale, akin_error *err)
+{
+    tridiagonalise(a, n, work->d, work->e, work->h, work->q);
+    akin_status status = diagonalise(&work->rotations, n, work->d, work->e);
+    if (status == AKIN_ERR_NO_MEMORY)
+        return akin_error_memory(err, work->rotations.max * sizeof *work->rotations.list,
+                                 "eigenvectors");
+    if (status != AKIN_OK)
+        return akin_error_set(
+            err, status, "cannot find eigenvectors: no convergence for the %zu x %zu matrix", n, n);
+    choose_largest(work->order, work->d, n, count);
+    turn_back(work->turned, &work->rotations, work->order, n, count);
+    reflect_back(vectors, work->turned, a, work->h, n, count);
+    for (size_t v = 0; v < count; v++) {
+        values[v] = work->d[work->order[v]] * scale;
+        fix_sign(vectors + v * n, n);
+    }
+    return AKIN_OK;
+}
+
+akin_status akin_eigen_symmetric(double *values, double *vectors, size_t count, double *a, size_t n,
                                  akin_error *err)
 {
+    struct work work;
     double scale = scale_down(a, n);
     if (isnan(scale))
         return akin_error_set(err, AKIN_ERR_INVALID,
                               "cannot find eigenvectors: the %zu x %zu matrix has a value that is "
                               "not a finite number",
                               n, n);
-    double *scratch = akin_alloc(n, 3 * sizeof *scratch);
-    if (!scratch)
-        return akin_error_memory(err, n * 3 * sizeof *scratch, "eigenvectors");
-    akin_status status = AKIN_OK;
-    double *e = scratch, *h = e + n, *q = h + n;
-    if (n > 0) {
-        tridiagonalise(a, n, values, e, h, q);
-        gather_reflections(vectors, a, h, n);
-        if (!diagonalise(vectors, n, values, e))
-            status = akin_error_set(err, AKIN_ERR_INVALID,
-                                    "cannot find eigenvectors: no convergence for the %zu x %zu "
-                                    "matrix",
-                                    n, n);
-    }
-    if (status == AKIN_OK) {
-        for (size_t i = 0; i < n; i++)
-            values[i] *= scale;
-        put_in_order(values, vectors, n);
-    }
-    akin_free(scratch);
+    if (count > n)
+        return akin_error_set(err, AKIN_ERR_INVALID,
+                              "a %zu x %zu matrix does not have %zu eigenvectors", n, n, count);
+    if (n == 0)
+        return AKIN_OK;
+    akin_status status = work_init(&work, n, count, err);
+    if (status == AKIN_OK)
+        status = decompose(&work, values, vectors, a, n, count, scale, err);
+    akin_free(work.rotations.list);
+    akin_free(work.d);
     return status;
 }

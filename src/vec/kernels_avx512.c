@@ -12,6 +12,7 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "kernels_area_avx2.h"
 #include "kernels_f64.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -265,6 +266,9 @@ const struct akin_kernels kernels_avx512 = {
     .dots_f16_block = dots_f16_block,
     .gemm = gemm,
     .conv_rectify_sum = conv_rectify_sum,
+    .weigh_rows_u8 = weigh_rows_u8,
+    .sum_boxes = sum_boxes,
+    .bytes_from_f64 = bytes_from_f64,
 };
 
 #endif

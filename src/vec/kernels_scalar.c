@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "kernels.h"
+#include "kernels_area_plain.h"
 #include "kernels_f64.h"
 
 #include <math.h>
@@ -161,4 +162,7 @@ const struct akin_kernels kernels_scalar = {
     .dots_f16_block = dots_f16_block,
     .gemm = gemm,
     .conv_rectify_sum = conv_rectify_sum,
+    .weigh_rows_u8 = weigh_rows_u8,
+    .sum_boxes = sum_boxes,
+    .bytes_from_f64 = bytes_from_f64,
 };

@@ -79,7 +79,8 @@ TEST(every_entry_of_every_table_is_filled)
         const struct akin_kernels *k = akin_kernels_named(*name);
         CHECK(k->dot && k->squared_distance && k->dot_i8 && k->axpy && k->f16_from_f32);
         CHECK(k->f32_from_f16 && k->dots_f16 && k->dots_f16_block && k->gemm);
-        CHECK(k->conv_rectify_sum != NULL);
+        CHECK(k->conv_rectify_sum && k->dot_f64 && k->axpy_f64 && k->rotate_f64);
+        CHECK(k->weigh_rows_u8 && k->sum_boxes && k->bytes_from_f64);
     }
 }
 

@@ -47,6 +47,14 @@ static void fill_with_spectrum(const double *d, size_t n)
         }
 }
 
+/* Twenty times 7, twenty times 0, the rest below. */
+static void fill_with_repeats(double *d, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        d[i] = i < 20 ? 7 : i < 40 ? 0 : -(double)i;
+    fill_with_spectrum(d, n);
+}
+
 static double largest_entry(size_t n)
 {
     double largest = 0;
@@ -55,11 +63,11 @@ static double largest_entry(size_t n)
     return largest;
 }
 
-/* |A v - lambda v|, the largest component of it over all vectors. */
-static double worst_residual(size_t n)
+/* |A v - lambda v|, the largest component of it over the first vectors. */
+static double worst_residual(size_t n, size_t count)
 {
     double worst = 0;
-    for (size_t v = 0; v < n; v++) {
+    for (size_t v = 0; v < count; v++) {
         for (size_t i = 0; i < n; i++) {
             double sum = -values[v] * vectors[v * n + i];
             for (size_t j = 0; j < n; j++)
@@ -70,10 +78,10 @@ static double worst_residual(size_t n)
     return worst;
 }
 
-static double worst_product(size_t n)
+static double worst_product(size_t n, size_t count)
 {
     double worst = 0;
-    for (size_t v = 0; v < n; v++) {
+    for (size_t v = 0; v < count; v++) {
         for (size_t w = 0; w <= v; w++) {
             double sum = -(v == w);
             for (size_t i = 0; i < n; i++)
@@ -92,16 +100,33 @@ static bool positive_largest(const double *row, size_t n)
     return largest > 0;
 }
 
+/* `a` again: the largest alone are the same as among all, and nothing else is written. */
+static void check_largest(size_t n, size_t count)
+{
+    double all[N_MAX];
+    memcpy(all, values, n * sizeof *all);
+    memcpy(a, copy, n * n * sizeof *a);
+    memset(vectors, 0, n * n * sizeof *vectors);
+    memset(values, 0, n * sizeof *values);
+    REQUIRE_OK(akin_eigen_symmetric(values, vectors, count, a, n, err));
+    CHECK_EQ(memcmp(values, all, count * sizeof *all), 0);
+    for (size_t i = count; i < n; i++)
+        CHECK(values[i] == 0 && vectors[i * n] == 0 && vectors[i * n + n - 1] == 0);
+    double tolerance = 4e-15 * (double)(n + 10);
+    CHECK_NEAR(worst_residual(n, count), 0, tolerance * largest_entry(n) * sqrt((double)n));
+    CHECK_NEAR(worst_product(n, count), 0, tolerance);
+}
+
 /* Decomposes the global `a` and checks every promise. */
 static void check_decomposition(size_t n)
 {
     memcpy(copy, a, n * n * sizeof *a);
     memset(vectors, 0xff, n * n * sizeof *vectors); /* NaN: nothing may be left as it was */
     memset(values, 0xff, n * sizeof *values);
-    REQUIRE_OK(akin_eigen_symmetric(values, vectors, a, n, err));
+    REQUIRE_OK(akin_eigen_symmetric(values, vectors, n, a, n, err));
     double tolerance = 1e-15 * (double)(n + 10);
-    CHECK_NEAR(worst_residual(n), 0, 4 * tolerance * largest_entry(n) * sqrt((double)n));
-    CHECK_NEAR(worst_product(n), 0, 4 * tolerance);
+    CHECK_NEAR(worst_residual(n, n), 0, 4 * tolerance * largest_entry(n) * sqrt((double)n));
+    CHECK_NEAR(worst_product(n, n), 0, 4 * tolerance);
     for (size_t i = 0; i < n; i++) {
         CHECK(i == 0 || values[i] <= values[i - 1]);
         CHECK(positive_largest(vectors + i * n, n));
@@ -118,6 +143,25 @@ TEST(eigen_of_random_matrices)
     check_decomposition(N_MAX);
 }
 
+TEST(eigen_of_the_largest_only)
+{
+    double d[60];
+    for (size_t n = 1; n <= 40; n += 3) {
+        fill_random(n);
+        check_decomposition(n);
+        check_largest(n, (n + 1) / 2);
+    }
+    for (size_t count = 0; count <= N_MAX; count += 65) {
+        fill_random(N_MAX);
+        check_decomposition(N_MAX);
+        check_largest(N_MAX, count);
+    }
+    fill_with_repeats(d, 60); /* 10 of the 20 that are alike: any such 10 that are orthogonal */
+    check_decomposition(60);
+    check_largest(60, 10);
+    CHECK_EQ(akin_eigen_symmetric(values, vectors, 61, a, 60, NULL), AKIN_ERR_INVALID);
+}
+
 TEST(eigen_of_one_two_and_none)
 {
     a[0] = -3;
@@ -128,16 +172,14 @@ TEST(eigen_of_one_two_and_none)
     CHECK_NEAR(values[0], 3, 1e-15);
     CHECK_NEAR(values[1], 1, 1e-15);
     CHECK_NEAR(vectors[0], sqrt(0.5), 1e-15);
-    CHECK_EQ(akin_eigen_symmetric(values, vectors, a, 0, NULL), AKIN_OK);
+    CHECK_EQ(akin_eigen_symmetric(values, vectors, 0, a, 0, NULL), AKIN_OK);
 }
 
 TEST(eigen_finds_a_given_spectrum_with_repeats)
 {
     enum { n = 60 };
     double d[n];
-    for (size_t i = 0; i < n; i++)
-        d[i] = i < 20 ? 7 : i < 40 ? 0 : -(double)i;
-    fill_with_spectrum(d, n);
+    fill_with_repeats(d, n);
     check_decomposition(n);
     for (size_t i = 0; i < n; i++)
         CHECK_NEAR(values[i], d[i], 1e-12);
@@ -189,7 +231,7 @@ TEST(eigen_refuses_what_is_not_finite)
         fill_random(9);
         a[40] = bad[b];
         values[0] = 42;
-        CHECK_EQ(akin_eigen_symmetric(values, vectors, a, 9, &err), AKIN_ERR_INVALID);
+        CHECK_EQ(akin_eigen_symmetric(values, vectors, 9, a, 9, &err), AKIN_ERR_INVALID);
         CHECK_CONTAINS(err.text, "9 x 9 matrix has a value that is not a finite number");
         CHECK(values[0] == 42);
     }
@@ -197,12 +239,17 @@ TEST(eigen_refuses_what_is_not_finite)
 
 TEST(eigen_without_memory)
 {
-    akin_error err = {0};
-    fill_random(9);
-    akin_memory_fail_at(0);
-    CHECK_EQ(akin_eigen_symmetric(values, vectors, a, 9, &err), AKIN_ERR_NO_MEMORY);
-    akin_memory_fail_at(-1);
-    CHECK_EQ(akin_memory_used(), 0);
+    int fails = 0;
+    for (akin_status status = AKIN_ERR_NO_MEMORY; status != AKIN_OK; fails++) {
+        akin_error err = {0};
+        fill_random(9);
+        akin_memory_fail_at(fails);
+        status = akin_eigen_symmetric(values, vectors, 9, a, 9, &err);
+        akin_memory_fail_at(-1);
+        CHECK(status == AKIN_OK || (status == AKIN_ERR_NO_MEMORY && err.text[0]));
+        CHECK_EQ(akin_memory_used(), 0);
+    }
+    CHECK(fails > 2); /* the scratch, the list of rotations, and a time without failure */
 }
 
 int main(int argc, char **argv)

@@ -306,6 +306,95 @@ TEST(conv_rectify_sum_by_hand)
     }
 }
 
+static void check_weigh_rows(const struct akin_kernels *k, size_t n, bool at_end)
+{
+    static const size_t counts[] = {1, 2, 3, 6, 259};
+    static const float weights[3] = {25, 64, 7};
+    for (size_t c = 0; c < (n > 1000 ? 4 : 5); c++) {
+        size_t count = counts[c];
+        uint8_t *rows = place(0, count * n, at_end);
+        float *out = place(1, n * sizeof *out, at_end);
+        for (size_t i = 0; i < count * n; i++)
+            rows[i] = i % 7 ? (uint8_t)(draw() * 128 + 128) : 255;
+        k->weigh_rows_u8(out, rows, count, weights, n);
+        for (size_t i = 0; i < n; i++) {
+            int64_t sum = 25 * rows[i] + (count > 1 ? 7 * rows[(count - 1) * n + i] : 0);
+            for (size_t r = 1; r + 1 < count; r++)
+                sum += 64 * rows[r * n + i];
+            CHECK_EQ((int64_t)out[i], sum);
+        }
+    }
+}
+
+TEST(weigh_rows_u8_is_exact_in_every_tier)
+{
+    for_all_sizes(check_weigh_rows);
+}
+
+/* `cells` cells over `width` pixels as akin_tile_input has them. */
+static void check_boxes(const struct akin_kernels *k, size_t width, size_t cells, size_t bands,
+                        bool at_end)
+{
+    struct akin_box *boxes = place(0, cells * sizeof *boxes, at_end);
+    float *row = place(1, width * bands * sizeof *row, at_end);
+    double *out = place(2, cells * bands * sizeof *out, at_end);
+    for (size_t i = 0; i < width * bands; i++)
+        row[i] = (float)(int)(draw() * 65536);
+    for (size_t i = 0; i < cells; i++) {
+        size_t first = i * width / cells, last = ((i + 1) * width - 1) / cells;
+        boxes[i] = (struct akin_box){(uint32_t)first, (uint32_t)last, 3, first == last ? 0 : 5};
+    }
+    k->sum_boxes(out, row, width, boxes, cells, 11, bands);
+    for (size_t i = 0; i < cells * bands; i++) {
+        const struct akin_box *box = &boxes[i / bands];
+        double sum = 0;
+        for (size_t p = box->first; p <= box->last; p++)
+            sum += (double)row[p * bands + i % bands] * (p == box->first  ? box->head
+                                                         : p == box->last ? box->tail
+                                                                          : 11);
+        CHECK(out[i] == sum);
+    }
+}
+
+static void check_sum_boxes(const struct akin_kernels *k, size_t n, bool at_end)
+{
+    for (size_t bands = 1; bands <= 9 && n > 0 && n <= 256; bands += n > N_SMALL ? 4 : 1) {
+        check_boxes(k, n, 1, bands, at_end);
+        check_boxes(k, n, n / 3 + 1, bands, at_end);
+        check_boxes(k, n, n, bands, at_end);
+        check_boxes(k, n, 2 * n + 1, bands, at_end);
+    }
+}
+
+TEST(sum_boxes_is_exact_in_every_tier)
+{
+    for_all_sizes(check_sum_boxes);
+}
+
+/* Values of eighths, so that no rounding hides a wrong cut. */
+static void check_bytes(const struct akin_kernels *k, size_t n, bool at_end)
+{
+    static const double odd[] = {NAN, INFINITY, -INFINITY, 1e300, -1e300};
+    double *in = place(0, n * sizeof *in, at_end), *scale = place(1, n * sizeof *in, at_end);
+    double *shift = place(2, n * sizeof *in, at_end);
+    uint8_t *out = place(3, n, at_end);
+    for (size_t i = 0; i < n; i++) {
+        in[i] = i % 9 == 4 ? odd[i / 9 % 5] : floor(draw() * 2000 + 1000);
+        scale[i] = i % 2 ? 0.125 : 0.25;
+        shift[i] = i % 3 ? 0.5 : -40;
+    }
+    k->bytes_from_f64(out, in, scale, shift, n);
+    for (size_t i = 0; i < n; i++) {
+        double value = in[i] * scale[i] + shift[i];
+        CHECK_EQ(out[i], isnan(value) || value >= 255 ? 255 : value <= 0 ? 0 : (int)value);
+    }
+}
+
+TEST(bytes_from_f64_in_every_tier)
+{
+    for_all_sizes(check_bytes);
+}
+
 int main(int argc, char **argv)
 {
     return check_main(argc, argv);
