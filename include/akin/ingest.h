@@ -54,17 +54,27 @@ akin_status akin_add(const char *dir, const char *const *sources, size_t source_
 struct akin_embed_options {
     const char *model; /* an encoder of the collection; NULL = fit the instant one again, on the
                           collection as it is now (its name is instant-2, instant-3, ...) */
+    bool keep_default; /* only complete the encoder's index; default false */
     unsigned threads;  /* 0 = akin_cpu_count() */
     const struct akin_talk *talk;
 };
 
-/* akin embed: embeds every tile again, from its chip, beside the index that goes on answering, and
- * makes the encoder the default in one step when all is there. Stopped or killed, the same call
- * goes on. Needs chips (AKIN_ERR_UNSUPPORTED without). A tile whose chip is damaged or gone is
- * logged, counted in *failed (may be NULL) and left out of the new index. `name` receives the
- * encoder's. */
+struct akin_embed_report {
+    char model[AKIN_NAME_MAX]; /* the encoder's name; "" where it was not come to */
+    bool was_default;          /* it was the collection's default already */
+    uint64_t tiles;            /* of the collection */
+    uint64_t tiles_indexed;    /* of them in the encoder's index now */
+    uint64_t tiles_embedded;   /* by this call */
+    uint64_t tiles_failed;     /* chip damaged or gone: each logged, and left out */
+};
+
+/* akin embed: embeds every tile that the encoder's index lacks, from its chip, beside the index that
+ * goes on answering, and makes the encoder the default in one step when all is there. Stopped or
+ * killed, the same call goes on; tiles that `akin add` put into the default's index since are caught
+ * up. With the default itself, whatever another encoder's index knows and its own lacks is embedded.
+ * Needs chips (AKIN_ERR_UNSUPPORTED without). The report (may be NULL) is filled in every case. */
 akin_status akin_embed(const char *dir, const struct akin_embed_options *options,
-                       char name[AKIN_NAME_MAX], uint64_t *failed, akin_error *err);
+                       struct akin_embed_report *report, akin_error *err);
 
 /* akin verify: catalogue, chip packs, encoders, index, and what they say of each other (tiles an
  * embedded scene should have, rows without a scene, rows without a chip). *faults counts what was

@@ -277,6 +277,10 @@ test_refit() {
     want 0 "$AKIN" search r --image photos/cells/1.jpg -k 1 --json && has out photos/cells/1.jpg && above out 0.99
     want 0 "$AKIN" search r --model instant --image photos/cells/1.jpg -k 1 --json && has out photos/cells/1.jpg
     want 0 "$AKIN" embed r --model instant && want 0 "$AKIN" status r --json && has out '"model":"instant"'
+    want 0 "$AKIN" embed r --model instant && has err 'encoder already: 12 of 12 tiles, 0 of them new'
+    picture more.jpg 300 300 77
+    want 0 "$AKIN" add r more.jpg && want 0 "$AKIN" embed r --model instant-2 --keep-default &&
+        has err 'stays: 13 of 13 tiles, 1 of them new' && want 0 "$AKIN" status r --json && has out '"model":"instant"'
     want 1 "$AKIN" embed r --model nobody && has err nobody instant-2
     want 0 "$AKIN" init bare --no-chips && want 0 "$AKIN" add bare photos/cells && want 1 "$AKIN" embed bare --refit &&
         has err --no-chips

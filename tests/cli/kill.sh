@@ -1,5 +1,5 @@
 #!/bin/sh
-# kill -9 of `akin add` (and of `akin embed --refit`) at AKIN_KILLS random moments (default 100). After each one the collection
+# kill -9 of `akin add` (and of `akin embed --refit` and `--model NAME`) at AKIN_KILLS random moments (default 100). After each one the collection
 # must verify, and the same command must bring it to what an undisturbed run gives: the same tiles, the same whole
 # ranking, byte for byte. Every failing moment is printed; AKIN_KILL_SEED=N draws the same moments again.
 #
@@ -42,11 +42,11 @@ run() {
     if [ -n "${2-}" ]; then set -- "$1" --kill-after "$2"; else set -- "$1"; fi
     kind=$1
     shift
-    if [ "$kind" = add ]; then
-        "$watch" "$@" "$AKIN" add work images --bbox 0,0,10,10 3>how >out 2>err </dev/null
-    else
-        "$watch" "$@" "$AKIN" embed work --refit 3>how >out 2>err </dev/null
-    fi
+    case $kind in
+    add) "$watch" "$@" "$AKIN" add work images --bbox 0,0,10,10 3>how >out 2>err </dev/null ;;
+    refit) "$watch" "$@" "$AKIN" embed work --refit 3>how >out 2>err </dev/null ;;
+    model) "$watch" "$@" "$AKIN" embed work --model instant-2 3>how >out 2>err </dev/null ;;
+    esac
     read -r _ how took _ <how
     [ "$how" = killed ] && killed=$((killed + 1))
 }
@@ -61,10 +61,17 @@ add_took=$took
 key=$("$AKIN" search work --at 5,5 -k 1 --keep-examples --json | sed -n 's/.*"tile":"\([0-9a-f]*\)".*/\1/p')
 ranking work "$key" added.json
 cp -r work base
-run embed
-embed_took=$took
+run refit
+refit_took=$took
 ranking work "$key" refitted.json
-echo "# undisturbed: add $((add_took / 1000)) ms, embed --refit $((embed_took / 1000)) ms, $(lines added.json) tiles"
+cp -r base refitted
+cp -r work/models/instant-2 refitted/models # the same encoder, that has not embedded anything yet
+rm -rf work && cp -r refitted work
+run model
+model_took=$took
+ranking work "$key" now.json
+same refitted.json now.json 'a refit and its encoder brought by hand' || exit 1
+echo "# undisturbed: add $((add_took / 1000)) ms, embed --refit $((refit_took / 1000)) ms, --model $((model_took / 1000)) ms, $(lines added.json) tiles"
 [ "$(lines added.json)" -gt 8000 ] && [ "$(lines added.json)" = "$(lines refitted.json)" ] || {
     echo '# that is not what this test is about'
     exit 1
@@ -104,30 +111,32 @@ kill_add() {
     check_end added.json
 }
 
+# kill_embed N KIND BASE US: one that takes so long undisturbed, of a copy of BASE.
 kill_embed() {
-    rm -rf work && cp -r base work
-    moment=$(draw "$1" "$embed_took")
-    at="kill $1 of seed $seed, embed --refit after $moment us"
-    run embed "$moment"
+    rm -rf work && cp -r "$3" work
+    moment=$(draw "$1" "$4")
+    at="kill $1 of seed $seed, embed ($2) after $moment us"
+    run "$2" "$moment"
     if [ "$how" = killed ]; then
         check_killed
         "$AKIN" status work --json >out 2>err </dev/null
         grep -q '"model":"instant"' out && { ranking work "$key" now.json; same added.json now.json "$at: the answers meanwhile"; }
-        grep -q '"model":"instant-2"' out || run embed
+        grep -q '"model":"instant-2"' out || run "$2"
     fi
     [ "$how" = 0 ] || [ "$how" = killed ] || fault "$at: embed again: exit status $how: $(tail -n 1 err)"
     check_end refitted.json
 }
 
-# Every tenth kill is of a refit.
+# Every tenth kill is of a refit, every tenth of an embedding with an encoder that is there.
 each() {
     n=0
     while [ $((n += 1)) -le "$kills" ]; do
-        if [ $((n % 10)) = 5 ]; then
-            [ "$1" = embed ] && kill_embed $n
-        else
-            [ "$1" = add ] && kill_add $n
-        fi
+        case $1-$((n % 10)) in
+        refit-5) kill_embed $n refit base "$refit_took" ;;
+        model-3) kill_embed $n model refitted "$model_took" ;;
+        add-[35]) ;;
+        add-*) kill_add $n ;;
+        esac
     done
 }
 
@@ -139,7 +148,9 @@ test_killed_adds_go_on_to_the_same_end() {
     has err 'failed before'
 }
 
-test_killed_refits_go_on_to_the_same_end() { each embed; }
+test_killed_refits_go_on_to_the_same_end() { each refit; }
+
+test_killed_embeddings_go_on_to_the_same_end() { each model; }
 
 # The sum of all: an add whose every run is killed a little later than the one before gets to the end.
 test_an_add_that_is_killed_again_and_again_arrives() {
@@ -156,4 +167,4 @@ test_an_add_that_is_killed_again_and_again_arrives() {
 }
 
 run_cases "$@" -- killed_adds_go_on_to_the_same_end killed_refits_go_on_to_the_same_end \
-    an_add_that_is_killed_again_and_again_arrives
+    killed_embeddings_go_on_to_the_same_end an_add_that_is_killed_again_and_again_arrives

@@ -5,18 +5,13 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../check.h"
 #include "akin/index.h"
 #include "akin/ingest.h"
-#include "akin/model.h"
-#include "akin/vec.h"
-
-#define SIDE 160
+#include "pictures.h"
 
 /* Loops that try many moments try fewer of them where everything takes ten times as long. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -24,69 +19,6 @@
 #else
 #define FEWER 1
 #endif
-
-static char base[AKIN_PATH_MAX - 256];
-
-static const char *at(char out[AKIN_PATH_MAX], const char *name)
-{
-    snprintf(out, AKIN_PATH_MAX, "%s/%.200s", base, name);
-    return out;
-}
-
-static uint8_t texel(uint32_t seed, uint32_t x, uint32_t y, uint32_t band)
-{
-    double wave = 3 + seed % 11, turn = seed * 0.7;
-    double v = sin((x * cos(turn) + y * sin(turn)) / wave) + 0.4 * sin((x + band * y) / 5.0) +
-               akin_random_unit(seed, 1, ((uint64_t)y << 32 | x) * 4 + band);
-    return (uint8_t)(v < -1.5 ? 20 : v > 2.5 ? 240 : 20 + (v + 1.5) * 55);
-}
-
-static void write_picture(const char *name, uint32_t seed, uint32_t side)
-{
-    char path[AKIN_PATH_MAX];
-    struct akin_raster raster = {0};
-    struct akin_buffer bytes;
-    akin_buffer_init(&bytes, 1 << 26);
-    REQUIRE_OK(akin_raster_init(&raster, side, side, 3, AKIN_U8, false, err));
-    for (uint32_t y = 0; y < side; y++)
-        for (uint32_t x = 0; x < side; x++)
-            for (uint32_t b = 0; b < 3; b++)
-                ((uint8_t *)raster.pixels)[(y * side + x) * 3 + b] = texel(seed, x, y, b);
-    REQUIRE_OK(akin_png_encode(&raster, &bytes, err));
-    REQUIRE_OK(akin_file_write_atomic(at(path, name), bytes.data, bytes.size, err));
-    akin_raster_fini(&raster);
-    akin_buffer_fini(&bytes);
-}
-
-/* Folder "in" with `count` pictures a0.png, a1.png, ... */
-static void write_pictures(unsigned count)
-{
-    char path[AKIN_PATH_MAX], name[64];
-    snprintf(base, sizeof base, "%s", check_folder());
-    REQUIRE_OK(akin_dir_create(at(path, "in"), err));
-    for (unsigned i = 0; i < count; i++) {
-        snprintf(name, sizeof name, "in/a%u.png", i);
-        write_picture(name, i + 1, SIDE);
-    }
-}
-
-static void make_collection(const char *name, uint32_t tile_px)
-{
-    char path[AKIN_PATH_MAX];
-    struct akin_settings settings;
-    akin_settings_default(&settings);
-    settings.tile_px = tile_px;
-    settings.tile_always = tile_px != 256;
-    REQUIRE_OK(akin_catalog_create(at(path, name), &settings, err));
-}
-
-static akin_status add(const char *name, struct akin_add_options *options,
-                       struct akin_add_report *report, akin_error *err)
-{
-    char dir[AKIN_PATH_MAX], in[AKIN_PATH_MAX];
-    const char *sources[] = {at(in, "in")};
-    return akin_add(at(dir, name), sources, 1, options, report, err);
-}
 
 /* ---- what is in a collection ---- */
 
@@ -317,68 +249,6 @@ TEST(allocations_that_fail_lose_nothing)
     options.retry_failed = true; /* a scene that met the failure may say so */
     REQUIRE_OK(add("c", &options, &report, err));
     check_same(contents("c"), whole);
-}
-
-TEST(embedding_again_with_a_refit)
-{
-    char dir[AKIN_PATH_MAX], name[AKIN_NAME_MAX] = "";
-    struct akin_add_options options;
-    struct akin_add_report report;
-    uint64_t failed = 1, faults = 1;
-    write_pictures(4);
-    make_collection("c", 32);
-    akin_add_options_default(&options);
-    REQUIRE_OK(add("c", &options, &report, err));
-    REQUIRE_OK(akin_embed(at(dir, "c"), NULL, name, &failed, err));
-    CHECK_TEXT(name, "instant-2");
-    CHECK_EQ(failed, 0);
-    REQUIRE_OK(akin_verify(at(dir, "c"), NULL, NULL, &faults, NULL, err));
-    CHECK_EQ(faults, 0);
-    write_picture("in/a9.png", 9, SIDE);
-    REQUIRE_OK(add("c", &options, &report, err)); /* goes into the new one */
-    CHECK_EQ(report.tiles_added, 81);
-    struct akin_embed_options back = {.model = AKIN_INSTANT_NAME};
-    REQUIRE_OK(akin_embed(at(dir, "c"), &back, name, &failed, err));
-    CHECK_EQ(contents("c").rows, 5 * 81);
-}
-
-/* One row of the instant encoder's index of collection "c". */
-static void get_vector(float vector[224], uint64_t key)
-{
-    char path[AKIN_PATH_MAX];
-    struct akin_columns columns;
-    akin_index *index = NULL;
-    REQUIRE_OK(akin_index_open(&index, at(path, "c/index/instant"), AKIN_OPEN_READ, NULL, err));
-    REQUIRE_OK(akin_index_get(index, key, &columns, vector, err));
-    akin_index_close(index);
-}
-
-TEST(an_old_encoder_does_not_bring_back_what_is_gone)
-{
-    char path[AKIN_PATH_MAX], name[AKIN_NAME_MAX] = "";
-    float before[224] = {0}, after[224] = {0};
-    struct akin_add_options options;
-    struct akin_add_report report;
-    write_pictures(4);
-    make_collection("c", 32);
-    akin_add_options_default(&options);
-    REQUIRE_OK(add("c", &options, &report, err));
-    get_vector(before, akin_tile_key(2, 0, 1, 1));
-    REQUIRE_OK(akin_embed(at(path, "c"), NULL, name, NULL, err));
-    write_picture("in/a1.png", 77, SIDE);
-    REQUIRE_OK(akin_file_remove(at(path, "in/a2.png"), err));
-    options.drop_missing = true;
-    REQUIRE_OK(add("c", &options, &report, err));
-    CHECK_EQ(report.scenes_replaced, 1);
-    CHECK_EQ(report.scenes_dropped, 1);
-    struct akin_embed_options back = {.model = AKIN_INSTANT_NAME};
-    REQUIRE_OK(akin_embed(at(path, "c"), &back, name, NULL, err));
-    struct sum returned = contents("c"); /* verified, too */
-    CHECK_EQ(returned.rows, 3 * 81);
-
-    /* The changed picture's vectors are those of its new pixels. */
-    get_vector(after, akin_tile_key(2, 0, 1, 1));
-    CHECK(akin_kernels()->dot(before, after, 224) < 0.99f);
 }
 
 TEST(a_wrong_place_says_so)

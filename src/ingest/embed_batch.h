@@ -1,0 +1,51 @@
+/*
+ * Tiles of a collection on their way from chips to what an encoder sees, a batch at a time. What
+ * cannot be had is named in the log, counted, and left out.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AKIN_INGEST_EMBED_BATCH_H
+#define AKIN_INGEST_EMBED_BATCH_H
+
+#include "ingest_private.h"
+
+#define EMBED_BATCH_TILES 1024
+
+struct embed_batch {
+    akin_pool *pool; /* borrowed, as is talk */
+    const struct akin_talk *talk;
+    akin_chips *chips;
+    struct akin_scaling scaling[AKIN_DTYPE_COUNT];
+    uint32_t input_px, bands;
+    size_t tiles_max; /* <= EMBED_BATCH_TILES: less of large inputs */
+
+    struct akin_buffer bytes; /* chips, one behind the other: a borrowed one lasts only until the
+                                 next is asked for */
+    size_t ends[EMBED_BATCH_TILES];
+    uint8_t *memory; /* of inputs and masks */
+    bool usable[EMBED_BATCH_TILES];
+
+    /* The batch. inputs and filled are set by embed_batch_decode. */
+    struct akin_columns columns[EMBED_BATCH_TILES];
+    const uint8_t *inputs[EMBED_BATCH_TILES], *filled[EMBED_BATCH_TILES];
+    size_t count;
+    uint64_t failed; /* left out, since create */
+};
+
+akin_status embed_batch_create(struct embed_batch **out, akin_catalog *catalog, uint32_t input_px,
+                               akin_pool *pool, const struct akin_talk *talk, akin_error *err);
+void embed_batch_free(struct embed_batch *batch); /* takes NULL */
+/* Takes a tile into a batch that is not full. */
+akin_status embed_batch_push(struct embed_batch *batch, const struct akin_columns *columns,
+                             akin_error *err);
+bool embed_batch_is_full(const struct embed_batch *batch);
+/* Decodes the chips, on all threads; the batch then holds the tiles that could be. */
+void embed_batch_decode(struct embed_batch *batch);
+void embed_batch_clear(struct embed_batch *batch);
+
+/* Fits the instant encoder anew, under the first free name of instant-2, instant-3, ..., on a random
+ * sample of the tiles of `index`; `batch` is used and left empty. */
+akin_status embed_refit(akin_model **out, akin_catalog *catalog, akin_index *index,
+                        struct embed_batch *batch, akin_error *err);
+
+#endif
