@@ -23,31 +23,63 @@ const struct cli_command cmd_status = {
     options,
     run};
 
+/* An encoder and what it has embedded. */
+struct encoder {
+    const char *name; /* borrowed */
+    bool is_default;
+    uint32_t dim; /* 0 where it has embedded nothing */
+    uint64_t tiles;
+};
+
 struct overview {
     akin_catalog *catalog;
     struct akin_catalog_counts counts;
     char *model; /* the default's name, or NULL */
     char **models;
+    struct encoder *encoders; /* [model_count] */
     size_t model_count;
-    struct akin_index_stats index;
-    bool has_index;
+    struct akin_index_stats index; /* of the default */
 };
 
-static akin_status open_index(struct overview *overview, const char *dir, akin_error *err)
+/* Zeros where the encoder has no index yet. */
+static akin_status index_stats(struct akin_index_stats *out, const char *dir, const char *model,
+                               akin_error *err)
 {
     char path[AKIN_PATH_MAX], name[AKIN_NAME_MAX + 8];
     akin_index *index = NULL;
-    snprintf(name, sizeof name, "index/%s", overview->model);
+    memset(out, 0, sizeof *out);
+    snprintf(name, sizeof name, "index/%s", model);
     akin_status status = akin_path_join(path, dir, name, err);
     if (status == AKIN_OK)
         status = akin_index_open(&index, path, AKIN_OPEN_READ, NULL, err);
     if (status == AKIN_ERR_NOT_FOUND)
         return AKIN_OK;
-    if (status == AKIN_OK) {
-        akin_index_stats(index, &overview->index);
-        overview->has_index = true;
-    }
+    if (status == AKIN_OK)
+        akin_index_stats(index, out);
     akin_index_close(index);
+    return status;
+}
+
+static akin_status look_at_encoders(struct overview *overview, const char *dir, akin_error *err)
+{
+    akin_status status = akin_model_list(&overview->models, &overview->model_count, dir, err);
+    if (status != AKIN_OK || !overview->model_count)
+        return status;
+    overview->encoders = akin_alloc_zero(overview->model_count, sizeof *overview->encoders);
+    if (!overview->encoders)
+        return akin_error_memory(err, overview->model_count * sizeof *overview->encoders,
+                                 "the encoders");
+    for (size_t i = 0; i < overview->model_count && status == AKIN_OK; i++) {
+        struct encoder *encoder = &overview->encoders[i];
+        struct akin_index_stats stats;
+        encoder->name = overview->models[i];
+        encoder->is_default = overview->model && !strcmp(encoder->name, overview->model);
+        status = index_stats(&stats, dir, encoder->name, err);
+        encoder->dim = stats.dim;
+        encoder->tiles = stats.rows;
+        if (encoder->is_default)
+            overview->index = stats;
+    }
     return status;
 }
 
@@ -56,18 +88,16 @@ static akin_status look(struct overview *overview, const char *dir, akin_error *
     akin_status status = akin_catalog_open(&overview->catalog, dir, AKIN_OPEN_READ, err);
     if (status == AKIN_OK)
         status = akin_catalog_count(overview->catalog, &overview->counts, err);
-    if (status == AKIN_OK)
-        status = akin_model_list(&overview->models, &overview->model_count, dir, err);
     if (status != AKIN_OK)
         return status;
     status = akin_catalog_value_get(overview->catalog, AKIN_VALUE_MODEL, &overview->model, err);
-    if (status == AKIN_ERR_NOT_FOUND)
-        return AKIN_OK;
-    return status == AKIN_OK ? open_index(overview, dir, err) : status;
+    return status == AKIN_OK || status == AKIN_ERR_NOT_FOUND ? look_at_encoders(overview, dir, err)
+                                                             : status;
 }
 
 static void forget(struct overview *overview)
 {
+    akin_free(overview->encoders);
     akin_names_free(overview->models, overview->model_count);
     akin_free(overview->model);
     akin_catalog_close(overview->catalog);
@@ -111,15 +141,28 @@ static akin_json *index_json(const struct overview *overview)
     return out;
 }
 
+static akin_json *encoder_json(const struct encoder *encoder)
+{
+    akin_json *out = akin_json_object();
+    akin_json_set(out, "name", akin_json_string(encoder->name));
+    akin_json_set(out, "default", akin_json_bool(encoder->is_default));
+    akin_json_set(out, "dim", encoder->dim ? akin_json_integer(encoder->dim) : akin_json_null());
+    akin_json_set(out, "tiles", akin_json_integer((int64_t)encoder->tiles));
+    return out;
+}
+
 static akin_status print_json(struct overview *overview, akin_error *err)
 {
     akin_json *root = akin_json_object(), *scenes = akin_json_object();
     akin_json *models = akin_json_array(), *failures = akin_json_array();
+    akin_json *encoders = akin_json_array();
     for (int state = 0; state < AKIN_SCENE_STATE_COUNT; state++)
         akin_json_set(scenes, akin_scene_state_name((enum akin_scene_state)state),
                       akin_json_integer((int64_t)overview->counts.scenes[state]));
-    for (size_t i = 0; i < overview->model_count; i++)
+    for (size_t i = 0; i < overview->model_count; i++) {
         akin_json_append(models, akin_json_string(overview->models[i]));
+        akin_json_append(encoders, encoder_json(&overview->encoders[i]));
+    }
     akin_status status = akin_catalog_scenes(overview->catalog, 1u << AKIN_SCENE_FAILED, 0,
                                              append_failure, failures, err);
     akin_json_set(root, "scenes", scenes);
@@ -129,6 +172,7 @@ static akin_status print_json(struct overview *overview, akin_error *err)
     akin_json_set(root, "models", models);
     akin_json_set(root, "model",
                   overview->model ? akin_json_string(overview->model) : akin_json_null());
+    akin_json_set(root, "encoders", encoders);
     akin_json_set(root, "index", index_json(overview));
     akin_json_set(root, "settings", settings_json(akin_catalog_settings(overview->catalog)));
     akin_json_set(root, "failures", failures);
@@ -162,6 +206,20 @@ static void print_settings(const struct akin_settings *settings)
     printf(", encoder input %u px%s\n", settings->input_px, settings->chips ? "" : ", no chips");
 }
 
+static void print_encoders(const struct overview *overview)
+{
+    printf("\nencoders  %s", overview->model_count ? "" : "none\n");
+    for (size_t i = 0; i < overview->model_count; i++) {
+        const struct encoder *encoder = &overview->encoders[i];
+        printf("%s%s", i ? "          " : "", encoder->name);
+        if (encoder->dim)
+            printf(": %" PRIu64 " tiles in %u values", encoder->tiles, encoder->dim);
+        else
+            printf(": nothing embedded yet");
+        printf("%s\n", encoder->is_default ? " (default)" : "");
+    }
+}
+
 static akin_status print_text(struct overview *overview, akin_error *err)
 {
     const struct akin_catalog_counts *counts = &overview->counts;
@@ -175,13 +233,9 @@ static akin_status print_text(struct overview *overview, akin_error *err)
     printf("\ntiles     %" PRIu64, counts->tiles_kept);
     if (counts->tiles_skipped)
         printf(" (%" PRIu64 " skipped: too many missing pixels)", counts->tiles_skipped);
-    printf("\nencoders ");
-    for (size_t i = 0; i < overview->model_count; i++)
-        printf(" %s%s", overview->models[i],
-               overview->model && !strcmp(overview->models[i], overview->model) ? " (default)"
-                                                                                : "");
+    print_encoders(overview);
     akin_bytes_format(bytes, overview->index.bytes);
-    printf("\nindex     %" PRIu64 " rows of %u values in %" PRIu64 " segments (%" PRIu64
+    printf("index     %" PRIu64 " rows of %u values in %" PRIu64 " segments (%" PRIu64
            " in the log), %s\n",
            overview->index.rows, overview->index.dim, overview->index.segments,
            overview->index.rows_in_log, bytes);

@@ -36,7 +36,8 @@ struct akin_engine_options {
     unsigned threads;             /* 0 = akin_cpu_count() */
     const struct akin_talk *talk; /* borrowed until close; may be NULL */
 };
-/* AKIN_ERR_NOT_FOUND where the collection is empty (says how to add). */
+/* AKIN_ERR_NOT_FOUND where the collection is empty (says how to add) or the encoder that was named
+ * has embedded nothing; one that has embedded less than all of it is warned of through talk. */
 akin_status akin_engine_open(akin_engine **out, const char *dir,
                              const struct akin_engine_options *options, akin_error *err);
 void akin_engine_close(akin_engine *engine);

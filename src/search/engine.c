@@ -61,6 +61,21 @@ static akin_status open_model(akin_engine *engine, const char *dir, const char *
     return AKIN_OK;
 }
 
+/* An add embeds with the default encoder only: another one's index may be behind. */
+static akin_status warn_if_behind(akin_engine *engine, const char *dir, uint64_t rows,
+                                  akin_error *err)
+{
+    struct akin_catalog_counts counts;
+    const char *name = akin_model_info(engine->model)->name;
+    akin_status status = akin_catalog_count(engine->catalog, &counts, err);
+    if (status == AKIN_OK && rows < counts.tiles_kept)
+        akin_log(engine->talk, AKIN_LEVEL_WARN, "search",
+                 "'%s' has embedded %llu of %llu tiles: 'akin embed %s --model %s --keep-default' "
+                 "does the others",
+                 name, (unsigned long long)rows, (unsigned long long)counts.tiles_kept, dir, name);
+    return status;
+}
+
 static akin_status open_index(akin_engine *engine, const char *dir, const char *wanted,
                               akin_error *err)
 {
@@ -89,7 +104,9 @@ static akin_status open_index(akin_engine *engine, const char *dir, const char *
         return status;
     struct akin_index_stats stats;
     akin_index_stats(engine->index, &stats);
-    return stats.rows ? AKIN_OK : empty_error(dir, err);
+    if (!stats.rows)
+        return empty_error(dir, err);
+    return wanted ? warn_if_behind(engine, dir, stats.rows, err) : AKIN_OK;
 }
 
 akin_status akin_engine_open(akin_engine **out, const char *dir,

@@ -279,8 +279,23 @@ test_refit() {
     want 0 "$AKIN" embed r --model instant && want 0 "$AKIN" status r --json && has out '"model":"instant"'
     want 0 "$AKIN" embed r --model instant && has err 'encoder already: 12 of 12 tiles, 0 of them new'
     picture more.jpg 300 300 77
-    want 0 "$AKIN" add r more.jpg && want 0 "$AKIN" embed r --model instant-2 --keep-default &&
+    want 0 "$AKIN" add r more.jpg
+    want 0 "$AKIN" search r --model instant-2 --tile 0000000100000000 &&
+        has err "'instant-2' has embedded 12 of 13 tiles" --keep-default
+    want 0 "$AKIN" search r --tile 0000000100000000 && equal "$(cat err)" '' 'talk where all is embedded'
+    want 0 "$AKIN" status r --json && json_valid out && has out '"encoders":[{"name":"instant","default":true,"dim":224,"tiles":13},' \
+        '{"name":"instant-2","default":false,"dim":224,"tiles":12}]'
+    want 0 "$AKIN" status r && has out 'instant: 13 tiles in 224 values (default)' 'instant-2: 12 tiles in 224 values'
+    want 0 "$AKIN" embed r --model instant-2 --keep-default &&
         has err 'stays: 13 of 13 tiles, 1 of them new' && want 0 "$AKIN" status r --json && has out '"model":"instant"'
+    cp -r r/models/instant-2 r/models/fresh && sed -i 's/"instant-2"/"fresh"/' r/models/fresh/card.json
+    want 0 "$AKIN" status r && has out 'fresh: nothing embedded yet'
+    want 0 "$AKIN" eval r --all && equal "$(lines out)" 3 'lines of a table of two' && matches out '^instant  .* 12 .*  [01]\.[0-9]+$' &&
+        matches out '^instant-2  .* 12 ' && has err "'akin embed r --model fresh'"
+    want 0 "$AKIN" eval r --model instant-2 --model instant --json && equal "$(lines out)" 2 'lines of JSON' &&
+        has out '"model":"instant-2"}' '"model":"instant"}'
+    want 1 "$AKIN" eval r --model fresh && has err 'embed r --model fresh'
+    want 2 "$AKIN" eval r --model instant --all && has err 'either --model or --all'
     want 1 "$AKIN" embed r --model nobody && has err nobody instant-2
     want 0 "$AKIN" init bare --no-chips && want 0 "$AKIN" add bare photos/cells && want 1 "$AKIN" embed bare --refit &&
         has err --no-chips
