@@ -121,46 +121,88 @@ akin_status akin_instant_fit(akin_model **out, const char *name,
                              float *embeddings, akin_pool *pool, const struct akin_talk *talk,
                              akin_error *err);
 
-/* ---- brought encoders: any ONNX file ---- */
+/* ---- learning without labels ---- */
 
-/*
- * What an .onnx file does not say. Each field that is left at its default is looked up in the JSON
- * card beside the file (a.json beside a.onnx: {"input": "pixels", "output": "features", "layout":
- * "nchw", "pooling": "cls", "input_px": 224, "scale": 1, "mean": [0.485, 0.456, 0.406], "std":
- * [0.229, 0.224, 0.225]}, each key optional, others ignored) and then in the file itself.
- */
-struct akin_onnx_options {
-    /* Names. Default: the first input that is an image; the first output that is one vector a tile,
-     * else a map, else tokens. */
-    const char *input, *output;
-    const char *layout; /* auto (default), nchw, nhwc */
-    /* none: one vector a tile, or anything flattened; mean: of a map's cells, or of all tokens; cls:
-     * the first token; patches-mean: the mean of the others. auto (default): none, mean or, for
-     * tokens that are one more than a square, cls. */
-    const char *pooling;
-    uint32_t input_px; /* 1..1024; 0 = what the file says */
-    /* Of the collection, 1..AKIN_BANDS_MAX; 0 = the network's channels. One band is given to every
-     * channel; of more bands than channels the first are used. */
-    uint32_t bands;
-    double scale; /* a white pixel, before mean and std: 1 or 255; 0 = the card's, else 1 */
-    /* (value - mean) / std, in units of scale; 1 number for all channels, or one each; count 0 = the
-     * card's, else 0 and 1. */
-    uint32_t mean_count, std_count;
-    double mean[AKIN_BANDS_MAX], std[AKIN_BANDS_MAX];
-    /* ONNX Runtime's library. NULL: the variable AKIN_ONNXRUNTIME, else where it is usually
-     * installed, npm's onnxruntime-node below the working folder included. */
-    const char *library;
+/* What a trainer reads. `get` is called from the trainer's threads, one call a worker at a time. */
+struct akin_train_tiles {
+    size_t count;
+    uint32_t side_px, bands;
+    /* Tile `index` as (side_px, side_px, bands), and in *filled (unless that is NULL) its mask or
+     * NULL, as akin_tile_input gives both; borrowed until the same worker's next call. NULL where it
+     * cannot be read: it is counted, and another is drawn in its place. */
+    const uint8_t *(*get)(void *user, size_t index, unsigned worker, const uint8_t **filled);
+    /* The tile whose view is the other half of index's pair: another date of the same place, or
+     * index itself. NULL = always itself. `draw` is random. */
+    size_t (*partner)(void *user, size_t index, uint64_t draw);
+    void *user;
+    /* (count, instant_dim) unit vectors of the instant encoder, by which sampling is balanced; NULL
+     * = every tile once an epoch. */
+    const float *instant;
+    size_t instant_dim;
 };
-void akin_onnx_options_default(struct akin_onnx_options *out);
 
-/* An encoder out of an .onnx file, which is copied into the collection by akin_model_save and may
- * not change before. Runs it once, on a black tile, to see what comes out. AKIN_ERR_NOT_FOUND with
- * the install command where there is no ONNX Runtime, or no such file; AKIN_ERR_INVALID names the
- * option, the choices, and what the file has; AKIN_ERR_CORRUPT for what is no ONNX file. Options may
- * be NULL. What akin_model_open opens later finds the library by AKIN_ONNXRUNTIME or where it is
- * usually installed. */
-akin_status akin_model_import_onnx(akin_model **out, const char *name, const char *onnx_path,
-                                   const struct akin_onnx_options *options, akin_error *err);
+struct akin_train_options {
+    const char *preset;    /* r10h (default), r18h, r18 */
+    uint32_t input_px;     /* 64 (default), 96, 128: what the net sees of a tile */
+    uint32_t epochs;       /* 1..100,000: how long the schedule is */
+    uint32_t batch;        /* tiles a step, 4..4096; default 256; never more than there are tiles */
+    unsigned replicas;     /* threads, each with a part of the batch; default akin_cpu_count() */
+    uint64_t seed;         /* default 1 */
+    const char *loss;      /* ntxent (default), dcl, vicreg */
+    const char *optimiser; /* adamw (default), sgd */
+    double temperature;    /* of ntxent and dcl: default 0.2 */
+    double rate;           /* highest learning rate; 0 = the optimiser's default */
+    double weight_decay;   /* default 0.01 */
+    double crop_min;       /* smallest share of a tile's area in a view, 0.05..1; default 0.35 */
+    double balance;        /* 0 = none, 1 = every kind of tile equally often; default 0.5 */
+};
+void akin_train_options_default(struct akin_train_options *out);
+
+struct akin_train_epoch {
+    uint32_t epoch, epochs; /* done, of all */
+    double loss;            /* mean over the epoch */
+    double rate;            /* learning rate at its end */
+    double views_per_s, seconds;
+    uint64_t tiles_unread; /* that `get` could not give */
+    /* Of the last batch: see Wang and Isola, ICML 2020; a spread below 0.1 is a collapse. */
+    double alignment, uniformity, spread, effective_rank;
+    bool collapsed;
+};
+
+typedef struct akin_trainer akin_trainer;
+
+/* A net of random weights, or (akin_trainer_load) one that goes on. `tiles` is borrowed as long as
+ * the trainer lives. SimCLR (Chen et al., ICML 2020): two views of each tile, each other tile of the
+ * batch a counter-example. The result depends on tiles, options and seed and on the number of
+ * replicas, and on nothing else. AKIN_ERR_INVALID names the option, or says that there are too few
+ * tiles (fewer than 4); AKIN_ERR_NO_MEMORY. */
+akin_status akin_trainer_create(akin_trainer **out, const struct akin_train_tiles *tiles,
+                                const struct akin_train_options *options, akin_error *err);
+void akin_trainer_free(akin_trainer *trainer);
+/* What training takes: nets, activations, moments; without the tiles. */
+size_t akin_trainer_bytes(const akin_trainer *trainer);
+/* Learns to the end of the epoch it is in. AKIN_ERR_CANCELLED when told to stop: it has finished its
+ * step, can be saved, and goes on from there. AKIN_ERR_INVALID where the loss is not a number. */
+akin_status akin_trainer_epoch(akin_trainer *trainer, struct akin_train_epoch *report,
+                               const struct akin_talk *talk, akin_error *err);
+bool akin_trainer_done(const akin_trainer *trainer);
+/* Times a step, forward and backward, without learning from it: for plans. */
+akin_status akin_trainer_measure(akin_trainer *trainer, double *seconds, akin_error *err);
+uint64_t akin_trainer_steps(const akin_trainer *trainer); /* an epoch */
+/* An encoder of what has been learnt so far: the net's pooled maps beside the instant encoder's
+ * vector, both reduced by principal components that are fitted on a sample of the tiles (at most
+ * 8,192), 256 dimensions in all; its input is side_px wide. `instant` is copied. The card says how
+ * well each part keeps a tile's neighbours when the tile is turned. */
+akin_status akin_trainer_encoder(akin_model **out, const akin_trainer *trainer,
+                                 const akin_model *instant, const char *name,
+                                 const struct akin_talk *talk, akin_error *err);
+/* A checkpoint (docs/FORMATS.md), written whole or not at all. */
+akin_status akin_trainer_save(const akin_trainer *trainer, const char *path, akin_error *err);
+/* Into a trainer of the same tiles and options: AKIN_ERR_CORRUPT, AKIN_ERR_VERSION, AKIN_ERR_INVALID
+ * where it is of other ones (says which). The trainer is as before where it fails. */
+akin_status akin_trainer_load(akin_trainer *trainer, const char *path, akin_error *err);
+/* How many epochs the schedule of a checkpoint has. */
+akin_status akin_checkpoint_epochs(uint32_t *out, const char *path, akin_error *err);
 
 #pragma GCC visibility pop
 

@@ -221,6 +221,34 @@ struct graph_step *graph_reorder(struct graph *graph, struct graph_list *list, c
     return step;
 }
 
+/* ---- blocked layouts ---- */
+
+struct graph_walk graph_walk_of(const struct graph *graph, const graph_md *md, int buffer)
+{
+    const dnnl_blocking_desc_t *blocking = &md->format_desc.blocking;
+    return (struct graph_walk){.data = graph_buffer_data(graph, buffer),
+                               .md = *md,
+                               .block = blocking->inner_nblks ? (size_t)blocking->inner_blks[0] : 1,
+                               .wide = md->data_type == dnnl_bf16};
+}
+
+/* All channels of one pixel, side by side. */
+void graph_read_pixel(const struct graph_walk *walk, size_t n, size_t h, size_t w, float *out)
+{
+    const dnnl_dim_t *stride = walk->md.format_desc.blocking.strides;
+    size_t channels = (size_t)walk->md.dims[1];
+    size_t at = n * (size_t)stride[0] + h * (size_t)stride[2] + w * (size_t)stride[3];
+    for (size_t c = 0; c < channels; c += walk->block, at += (size_t)stride[1]) {
+        size_t some = channels - c < walk->block ? channels - c : walk->block;
+        if (!walk->wide) {
+            memcpy(out + c, (const float *)walk->data + at, some * sizeof *out);
+            continue;
+        }
+        for (size_t i = 0; i < some; i++)
+            out[c + i] = graph_widen(((const uint16_t *)walk->data)[at + i]);
+    }
+}
+
 /* ---- the plan of memory ---- */
 
 static void note_uses(struct graph *graph, const struct graph_step *step, int time)

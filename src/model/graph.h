@@ -21,6 +21,8 @@
 
 #include "akin/core.h"
 
+#define GRAPH_NORM_EPSILON 1e-5f /* of batch normalisation, as PyTorch */
+
 enum graph_dtype { GRAPH_F32, GRAPH_BF16 };
 
 struct graph_options {
@@ -64,8 +66,18 @@ int graph_max_pool(struct graph *graph, int x); /* 3x3, stride 2, padding 1 */
 int graph_mean(struct graph *graph, int x);     /* over the map -> (batch, channels, 1, 1) f32 */
 int graph_linear(struct graph *graph, int x, size_t weight, uint32_t out);
 
-/* `keep`: tensors whose values are wanted after forward, as plain f32 through graph_data; `output`
- * is the one whose gradient starts the backward pass (-1 where none). */
+/* For encoding: relu(convolution + bias [+ shortcut]) in one step. Offsets of (out, in, k, k) and
+ * (out) in the parameters; add_to is the shortcut, which is written over, or -1. */
+struct graph_folded {
+    size_t weight, bias;
+    uint32_t out, k, stride;
+    bool relu;
+};
+int graph_folded(struct graph *graph, int x, const struct graph_folded *at, int add_to);
+/* The tensor's values stay until the end of the forward pass. */
+void graph_keep(struct graph *graph, int tensor);
+
+/* `output` is whose gradient starts the backward pass, -1 where none does. */
 akin_status graph_finish(struct graph *graph, int output, akin_error *err);
 size_t graph_bytes(const struct graph *graph); /* activations, gradients, blocked weights */
 
@@ -73,6 +85,10 @@ size_t graph_bytes(const struct graph *graph); /* activations, gradients, blocke
 float *graph_data(struct graph *graph, int tensor);
 float *graph_gradient(struct graph *graph, int tensor);       /* of `output` */
 void graph_set_momentum(struct graph *graph, float momentum); /* share of the new; 0 = none */
+
+void graph_map_size(const struct graph *graph, int tensor, uint32_t *channels, uint32_t *px);
+/* One image of a kept tensor as plain f32: out (px, px, channels). */
+void graph_read_map(const struct graph *graph, int tensor, size_t n, float *out);
 
 akin_status graph_refresh(struct graph *graph, akin_error *err); /* blocked weights <- parameters */
 akin_status graph_forward(struct graph *graph, akin_error *err);

@@ -12,43 +12,9 @@
 
 #define COLUMNS_BYTES (1u << 20)
 
-/* How a blocked layout (n, c / block, h, w, block) is walked. */
-struct walk {
-    const void *data;
-    graph_md md;
-    size_t block;
-    bool wide; /* bf16 */
-};
-
-static struct walk walk_of(const struct graph *graph, const graph_md *md, int buffer)
-{
-    const dnnl_blocking_desc_t *blocking = &md->format_desc.blocking;
-    return (struct walk){.data = graph_buffer_data(graph, buffer),
-                         .md = *md,
-                         .block = blocking->inner_nblks ? (size_t)blocking->inner_blks[0] : 1,
-                         .wide = md->data_type == dnnl_bf16};
-}
-
-/* All channels of one pixel, side by side. */
-static void read_pixel(const struct walk *walk, size_t n, size_t h, size_t w, float *out)
-{
-    const dnnl_dim_t *stride = walk->md.format_desc.blocking.strides;
-    size_t channels = (size_t)walk->md.dims[1];
-    size_t at = n * (size_t)stride[0] + h * (size_t)stride[2] + w * (size_t)stride[3];
-    for (size_t c = 0; c < channels; c += walk->block, at += (size_t)stride[1]) {
-        size_t some = channels - c < walk->block ? channels - c : walk->block;
-        if (!walk->wide) {
-            memcpy(out + c, (const float *)walk->data + at, some * sizeof *out);
-            continue;
-        }
-        for (size_t i = 0; i < some; i++)
-            out[c + i] = graph_widen(((const uint16_t *)walk->data)[at + i]);
-    }
-}
-
 /* The k x k pixels about one position of the result, zeros outside. */
-static void read_patch(const struct walk *x, const struct graph_step *step, size_t n, size_t h,
-                       size_t w, float *out)
+static void read_patch(const struct graph_walk *x, const struct graph_step *step, size_t n,
+                       size_t h, size_t w, float *out)
 {
     long top = (long)(h * step->stride) - (long)(step->k / 2);
     long left = (long)(w * step->stride) - (long)(step->k / 2);
@@ -57,7 +23,7 @@ static void read_patch(const struct walk *x, const struct graph_step *step, size
             if (i < 0 || j < 0 || i >= x->md.dims[2] || j >= x->md.dims[3])
                 memset(out, 0, step->in * sizeof *out);
             else
-                read_pixel(x, n, (size_t)i, (size_t)j, out);
+                graph_read_pixel(x, n, (size_t)i, (size_t)j, out);
         }
 }
 
@@ -74,8 +40,8 @@ static void transpose_kernels(const struct graph_step *step, const float *from)
 static void run_columns(struct graph *graph, const struct graph_step *step)
 {
     const struct graph_tensor *result = &graph->tensors[step->y];
-    struct walk x = walk_of(graph, &graph->tensors[step->x].md, step->args[0].buffer);
-    struct walk dy = walk_of(graph, &result->md, step->args[1].buffer);
+    struct graph_walk x = graph_walk_of(graph, &graph->tensors[step->x].md, step->args[0].buffer);
+    struct graph_walk dy = graph_walk_of(graph, &result->md, step->args[1].buffer);
     float *dw = graph_buffer_data(graph, step->args[2].buffer);
     float *columns = graph_buffer_data(graph, step->args[3].buffer);
     float *rows_of_dy = graph_buffer_data(graph, step->args[4].buffer);
@@ -84,7 +50,7 @@ static void run_columns(struct graph *graph, const struct graph_step *step)
         for (size_t h = 0; h < result->h; h++)
             for (size_t w = 0; w < result->w; w++, row++) {
                 read_patch(&x, step, n, h, w, columns + row * width);
-                read_pixel(&dy, n, h, w, rows_of_dy + row * step->out);
+                graph_read_pixel(&dy, n, h, w, rows_of_dy + row * step->out);
             }
         if (row + (size_t)result->h * result->w <= step->count && n + 1 < result->n)
             continue;

@@ -13,8 +13,6 @@
 
 #include "graph_private.h"
 
-#define NORM_EPSILON 1e-5f
-
 /* ---- plain loops over buffers of f32 or bf16 ---- */
 
 /* y = relu(a + b) */
@@ -100,8 +98,7 @@ int graph_input(struct graph *graph, uint32_t bands, uint32_t px)
     return x;
 }
 
-/* x in the layout that a convolution asked for. */
-static int convert(struct graph *graph, int x, const graph_md *md)
+int graph_convert(struct graph *graph, int x, const graph_md *md)
 {
     const graph_md from = graph->tensors[x].md;
     if (dnnl_memory_desc_equal(&from, md))
@@ -158,14 +155,12 @@ static void choose_layouts(struct graph *graph, struct convolution *it, int x, u
     it->result = *dnnl_primitive_desc_query_md(it->forward, dnnl_query_dst_md, 0);
 }
 
-/* A copy of the parameters in oneDNN's layout and type, made anew by graph_refresh. */
-static dnnl_memory_t blocked_weights(struct graph *graph, const struct convolution *it,
-                                     const graph_md *md)
+dnnl_memory_t graph_blocked_weights(struct graph *graph, const graph_md *plain, float *from,
+                                    const graph_md *md)
 {
     dnnl_memory_t blocked = graph_block(graph, md);
-    struct graph_step *step = graph_reorder(graph, &graph->refresh, "weights", &it->plain, md);
-    graph_arg_memory(graph, step, DNNL_ARG_FROM,
-                     graph_memory(graph, &it->plain, graph->options.parameters + it->offset));
+    struct graph_step *step = graph_reorder(graph, &graph->refresh, "weights", plain, md);
+    graph_arg_memory(graph, step, DNNL_ARG_FROM, graph_memory(graph, plain, from));
     graph_arg_memory(graph, step, DNNL_ARG_TO, blocked);
     return blocked;
 }
@@ -223,9 +218,10 @@ static void push_data_gradient(struct graph *graph, const struct convolution *it
                   "a convolution's data gradient"))
         return;
     graph_md md = *dnnl_primitive_desc_query_md(chosen, dnnl_query_weights_md, 0);
-    dnnl_memory_t weights = dnnl_memory_desc_equal(&md, &it->weights)
-                                ? forward_weights
-                                : blocked_weights(graph, it, &md);
+    dnnl_memory_t weights =
+        dnnl_memory_desc_equal(&md, &it->weights)
+            ? forward_weights
+            : graph_blocked_weights(graph, &it->plain, graph->options.parameters + it->offset, &md);
     int gradient = graph_gradient_buffer(graph, x), to = gradient;
     if (adds) {
         to = graph_buffer(graph, dnnl_memory_desc_get_size(&it->source));
@@ -247,7 +243,7 @@ int graph_convolution(struct graph *graph, int x, size_t weight, uint32_t out, u
         return -1;
     choose_layouts(graph, &it, x, out, k, stride);
     if (graph->status == AKIN_OK)
-        x = convert(graph, x, &it.source);
+        x = graph_convert(graph, x, &it.source);
     int y = graph->status == AKIN_OK ? graph_tensor(graph, &it.result) : -1;
     if (y < 0) {
         if (it.forward)
@@ -255,7 +251,8 @@ int graph_convolution(struct graph *graph, int x, size_t weight, uint32_t out, u
         return -1;
     }
     graph->tensors[y].learns = true;
-    dnnl_memory_t weights = blocked_weights(graph, &it, &it.weights);
+    dnnl_memory_t weights =
+        graph_blocked_weights(graph, &it.plain, graph->options.parameters + it.offset, &it.weights);
     if (graph->options.training) {
         if (graph->tensors[x].learns)
             push_data_gradient(graph, &it, weights, x, y, adds);
@@ -303,7 +300,7 @@ static void push_norm_gradient(struct graph *graph, const struct norm *it,
     if (graph->status != AKIN_OK ||
         !graph_ok(graph,
                   dnnl_batch_normalization_backward_desc_init(&desc, dnnl_backward, md, md,
-                                                              NORM_EPSILON, it->flags),
+                                                              GRAPH_NORM_EPSILON, it->flags),
                   "batch normalisation, backward") ||
         !graph_ok(graph,
                   dnnl_primitive_desc_create(&chosen, &desc, NULL, graph->engine, it->forward),
@@ -336,7 +333,7 @@ static bool describe_norm(struct graph *graph, struct norm *it, int x, bool relu
     if (graph->status != AKIN_OK ||
         !graph_ok(graph,
                   dnnl_batch_normalization_forward_desc_init(&desc, dnnl_forward_training, &in->md,
-                                                             NORM_EPSILON, it->flags),
+                                                             GRAPH_NORM_EPSILON, it->flags),
                   "batch normalisation") ||
         !graph_ok(graph, dnnl_primitive_desc_create(&it->forward, &desc, NULL, graph->engine, NULL),
                   "batch normalisation"))

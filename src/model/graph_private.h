@@ -140,6 +140,27 @@ static inline uint16_t graph_narrow(float x)
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+/* How a blocked layout (n, c / block, h, w, block) is walked. */
+struct graph_walk {
+    const void *data;
+    graph_md md;
+    size_t block;
+    bool wide; /* bf16 */
+};
+
+struct graph_walk graph_walk_of(const struct graph *graph, const graph_md *md, int buffer);
+/* All channels of one pixel, side by side, as f32. */
+void graph_read_pixel(const struct graph_walk *walk, size_t n, size_t h, size_t w, float *out);
+
+/* ---- graph_ops.c ---- */
+
+/* x in the layout that a convolution asked for. */
+int graph_convert(struct graph *graph, int x, const graph_md *md);
+/* A copy of the parameters at `from` (laid out as `plain`) in oneDNN's layout and type, made anew by
+ * graph_refresh. */
+dnnl_memory_t graph_blocked_weights(struct graph *graph, const graph_md *plain, float *from,
+                                    const graph_md *md);
+
 /* ---- graph_columns.c ---- */
 
 /* The step for a convolution's weight gradient: x its input, y its result; `plain` describes the

@@ -54,6 +54,9 @@ struct instant {
 akin_status instant_create(struct instant **out, const struct akin_instant_options *options,
                            akin_error *err);
 void instant_free(struct instant *instant);
+/* Moves the weights into `block` (weight_count), which someone else owns: an encoder that is part of
+ * another one. */
+void instant_place(struct instant *instant, float *block);
 
 /* One thread's memory. Parts of one block, owned by whoever gave it. */
 struct instant_scratch {

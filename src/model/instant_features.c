@@ -107,6 +107,14 @@ akin_status instant_create(struct instant **out, const struct akin_instant_optio
     return AKIN_OK;
 }
 
+void instant_place(struct instant *instant, float *block)
+{
+    memcpy(block, instant->weights, instant->weight_count * sizeof *block);
+    akin_free(instant->weights);
+    instant->weights = NULL;
+    lay_out(instant, block);
+}
+
 void instant_free(struct instant *instant)
 {
     if (!instant)

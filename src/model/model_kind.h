@@ -1,6 +1,6 @@
 /*
- * What every kind of encoder is to the rest of this folder. A kind is its settings (eight integers
- * of its own) and one block of floats; it is registered in model_file.c and encodes through this
+ * What every kind of encoder is to the rest of this folder. A kind is its settings (sixteen
+ * integers of its own) and one block of floats; it is registered in model_file.c and encodes through this
  * table, so that callers, files and cards are the same for all.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -10,7 +10,7 @@
 
 #include "akin/model.h"
 
-#define MODEL_SETTINGS 8
+#define MODEL_SETTINGS 16 /* of which files of the instant encoder know the first eight */
 #define MODEL_FILE_VERSION 1
 
 /* The first 128 bytes of weights.bin, little-endian (docs/FORMATS.md); the floats follow. */
@@ -21,7 +21,7 @@ struct model_header {
     uint32_t weights_crc;
     uint64_t seed, fitted_tiles, weight_count;
     uint32_t settings[MODEL_SETTINGS];
-    uint32_t reserved[9];
+    uint32_t reserved[1];
     uint32_t header_crc; /* of the 124 bytes before it */
 };
 _Static_assert(sizeof(struct model_header) == 128, "the header is stored as it is");
@@ -60,7 +60,7 @@ struct model_kind {
                          akin_error *err);
 };
 
-extern const struct model_kind instant_kind, brought_kind;
+extern const struct model_kind instant_kind, trained_kind;
 
 struct akin_model {
     struct akin_model_info info;

@@ -3,7 +3,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "net.h"
 
@@ -14,7 +16,7 @@ struct builder {
 
 static size_t offset_of(const struct builder *builder, const char *prefix, const char *suffix)
 {
-    char name[64];
+    char name[96];
     snprintf(name, sizeof name, "%s.%s", prefix, suffix);
     return arch_find(builder->table, name)->offset;
 }
@@ -85,6 +87,105 @@ akin_status net_create(struct net *out, const struct arch_table *table, uint32_t
     x = norm(&builder, x, "head.1", true);
     net.z = graph_linear(net.graph, x, offset_of(&builder, "head.3", "weight"), ARCH_OUT);
     status = graph_finish(net.graph, net.z, err);
+    if (status == AKIN_OK)
+        *out = net;
+    else
+        graph_free(net.graph);
+    return status;
+}
+
+/* ---- encoding ---- */
+
+/* "layer1.0.conv1" -> "layer1.0.bn1", "downsample.0" -> "downsample.1" */
+static void norm_of(char *out, size_t size, const char *convolution)
+{
+    const char *conv = strstr(convolution, "conv");
+    size_t stem = conv ? (size_t)(conv - convolution) : strlen(convolution) - 1;
+    snprintf(out, size, "%.*s%s", (int)stem, convolution, conv ? "bn" : "1");
+    if (conv)
+        snprintf(out + stem + 2, size - stem - 2, "%s", conv + 4);
+}
+
+static void fold_one(const struct builder *builder, const struct arch_tensor *weight,
+                     const float *parameters, const float *statistics, float *out)
+{
+    char name[48], norm[56];
+    snprintf(name, sizeof name, "%.*s", (int)(strlen(weight->name) - strlen(".weight")),
+             weight->name);
+    norm_of(norm, sizeof norm, name);
+    const float *scale = parameters + offset_of(builder, norm, "weight");
+    const float *shift = parameters + offset_of(builder, norm, "bias");
+    const float *mean = statistics + offset_of(builder, norm, "running_mean");
+    const float *variance = statistics + offset_of(builder, norm, "running_var");
+    float *bias = out + offset_of(builder, norm, "bias");
+    size_t per = weight->count / weight->dims[0];
+    for (size_t o = 0; o < weight->dims[0]; o++) {
+        float factor = scale[o] / sqrtf(variance[o] + GRAPH_NORM_EPSILON);
+        for (size_t i = 0; i < per; i++)
+            out[weight->offset + o * per + i] = parameters[weight->offset + o * per + i] * factor;
+        bias[o] = shift[o] - mean[o] * factor;
+    }
+}
+
+void net_fold(const struct arch_table *table, const float *parameters, const float *statistics,
+              float *out)
+{
+    const struct builder builder = {NULL, table};
+    memset(out, 0, table->parameter_count * sizeof *out);
+    for (size_t t = 0; t < table->count; t++)
+        if (table->tensors[t].role == ARCH_WEIGHT && table->tensors[t].rank == 4)
+            fold_one(&builder, &table->tensors[t], parameters, statistics, out);
+}
+
+static int folded(const struct builder *builder, int x, const char *name, uint32_t stride,
+                  bool relu, int add_to)
+{
+    char weight[64], norm[56];
+    snprintf(weight, sizeof weight, "%s.weight", name);
+    norm_of(norm, sizeof norm, name);
+    const struct arch_tensor *tensor = arch_find(builder->table, weight);
+    const struct graph_folded at = {.weight = tensor->offset,
+                                    .bias = offset_of(builder, norm, "bias"),
+                                    .out = tensor->dims[0],
+                                    .k = tensor->dims[2],
+                                    .stride = stride,
+                                    .relu = relu};
+    return graph_folded(builder->graph, x, &at, add_to);
+}
+
+static int folded_block(const struct builder *builder, int x, unsigned stage, unsigned index)
+{
+    char name[3][40];
+    static const char *const parts[3] = {"conv1", "conv2", "downsample.0"};
+    uint32_t stride = stage > 0 && index == 0 ? 2 : 1;
+    for (unsigned i = 0; i < 3; i++)
+        snprintf(name[i], sizeof name[i], "layer%u.%u.%s", stage + 1, index, parts[i]);
+    int shortcut = stride == 1 ? x : folded(builder, x, name[2], stride, false, -1);
+    int y = folded(builder, x, name[0], stride, true, -1);
+    return folded(builder, y, name[1], 1, true, shortcut);
+}
+
+akin_status net_create_folded(struct net *out, const struct arch_table *table, uint32_t px,
+                              const struct graph_options *options, akin_error *err)
+{
+    struct net net = {.z = -1};
+    akin_status status = graph_create(&net.graph, options, err);
+    if (status != AKIN_OK)
+        return status;
+    const struct builder builder = {net.graph, table};
+    net.input = graph_input(net.graph, table->arch.bands, px);
+    int x = folded(&builder, net.input, "conv1", 2, true, -1);
+    if (table->arch.max_pool)
+        x = graph_max_pool(net.graph, x);
+    for (unsigned s = 0; s < ARCH_STAGES; s++) {
+        for (unsigned b = 0; b < table->arch.blocks; b++)
+            x = folded_block(&builder, x, s, b);
+        net.stage[s] = x;
+        graph_keep(net.graph, x);
+    }
+    status = graph_finish(net.graph, -1, err);
+    if (status == AKIN_OK)
+        status = graph_refresh(net.graph, err);
     if (status == AKIN_OK)
         *out = net;
     else

@@ -19,6 +19,16 @@ struct net {
 /* A net that learns: backbone and head. `options` as graph_create has it, training set. */
 akin_status net_create(struct net *out, const struct arch_table *table, uint32_t px,
                        const struct graph_options *options, akin_error *err);
+
+/* Batch normalisation folded into the convolutions before it, by the running statistics: out
+ * (parameter_count) has the new weights where the old ones were, and each norm's bias where its
+ * shift was. */
+void net_fold(const struct arch_table *table, const float *parameters, const float *statistics,
+              float *out);
+/* A net that encodes, over folded parameters (in options->parameters): no head; the maps of all
+ * stages are kept. z is -1. */
+akin_status net_create_folded(struct net *out, const struct arch_table *table, uint32_t px,
+                              const struct graph_options *options, akin_error *err);
 void net_fini(struct net *net);
 
 #endif

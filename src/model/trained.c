@@ -1,0 +1,263 @@
+/*
+ * The trained encoder: its block of weights, and a tile's way through net and instant encoder.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "trained.h"
+
+#include <string.h>
+
+#include "akin/vec.h"
+
+/* ---- the block ---- */
+
+static size_t end_of_encoder(const struct arch_table *table, bool statistics)
+{
+    size_t end = 0;
+    for (size_t t = 0; t < table->count; t++) {
+        const struct arch_tensor *tensor = &table->tensors[t];
+        bool counted = tensor->role == ARCH_MEAN || tensor->role == ARCH_VARIANCE;
+        if (tensor->head || counted != statistics)
+            continue;
+        end = tensor->offset + tensor->count;
+    }
+    return (end + 15) / 16 * 16;
+}
+
+size_t trained_parameter_count(const struct arch_table *table)
+{
+    return end_of_encoder(table, false);
+}
+
+size_t trained_statistic_count(const struct arch_table *table)
+{
+    return end_of_encoder(table, true);
+}
+
+static float *take(float *block, size_t *used, size_t count)
+{
+    float *at = block ? block + *used : NULL;
+    *used += (count + 15) / 16 * 16;
+    return at;
+}
+
+/* Returns the size; with block NULL only that. */
+static size_t lay_out(struct trained *trained, float *block)
+{
+    size_t used = 0, bands = trained->table.arch.bands;
+    struct pca *const pcas[2] = {&trained->net_pca, &trained->instant_pca};
+    trained->mean = take(block, &used, bands);
+    trained->scale = take(block, &used, bands);
+    trained->parameters = take(block, &used, trained_parameter_count(&trained->table));
+    trained->statistics = take(block, &used, trained_statistic_count(&trained->table));
+    for (int i = 0; i < 2; i++) {
+        pcas[i]->mean = take(block, &used, pcas[i]->in);
+        pcas[i]->basis = take(block, &used, (size_t)pcas[i]->in * pcas[i]->out);
+    }
+    trained->part_weight = take(block, &used, 2);
+    trained->agreement = take(block, &used, 3);
+    float *instant = take(block, &used, trained->instant->weight_count);
+    if (block)
+        instant_place(trained->instant, instant);
+    return used;
+}
+
+akin_status trained_create(struct trained **out, enum arch_preset preset, uint32_t px,
+                           uint32_t train_px, uint32_t epochs,
+                           const struct akin_instant_options *instant, akin_error *err)
+{
+    struct arch arch;
+    if (preset >= ARCH_PRESETS || px % 16 || px < 32 || px > 384)
+        return akin_error_set(err, AKIN_ERR_INVALID,
+                              "preset %u and input %u are not of a trained encoder",
+                              (unsigned)preset, px);
+    akin_status status = arch_init(&arch, arch_name(preset), instant->bands, err);
+    if (status != AKIN_OK)
+        return status;
+    struct trained *trained = akin_alloc_zero(1, sizeof *trained);
+    if (!trained)
+        return akin_error_memory(err, sizeof *trained, "an encoder");
+    arch_table_init(&trained->table, &arch);
+    trained->px = px;
+    trained->train_px = train_px;
+    trained->epochs = epochs;
+    trained->instant_options = *instant;
+    status = instant_create(&trained->instant, instant, err);
+    if (status == AKIN_OK) {
+        uint32_t dim = trained->instant->rcf.out + trained->instant->histogram.out;
+        trained->net_pca.in = (uint32_t)features_size(&arch);
+        trained->net_pca.out = TRAINED_NET_DIM;
+        trained->instant_pca.in = dim;
+        trained->instant_pca.out = dim < TRAINED_INSTANT_DIM ? dim : TRAINED_INSTANT_DIM;
+        trained->weight_count = lay_out(trained, NULL);
+        trained->weights = akin_alloc_zero(trained->weight_count, sizeof(float));
+        if (!trained->weights)
+            status = akin_error_memory(err, trained->weight_count * sizeof(float), "an encoder");
+    }
+    if (status != AKIN_OK) {
+        trained_free(trained);
+        return status;
+    }
+    lay_out(trained, trained->weights);
+    *out = trained;
+    return AKIN_OK;
+}
+
+void trained_free(struct trained *trained)
+{
+    if (!trained)
+        return;
+    instant_free(trained->instant);
+    akin_free(trained->weights);
+    akin_free(trained);
+}
+
+/* ---- a thread's memory ---- */
+
+struct trained_scratch {
+    struct net net;
+    float *folded;
+    float *maps;          /* features_pool's */
+    void *instant_memory; /* instant_scratch_init's */
+    struct instant_scratch instant;
+    struct akin_scaling identity;
+    uint8_t *turned, *turned_mask; /* (px, px, bands), (px, px) */
+    uint8_t *small, *small_mask;   /* at the instant encoder's size */
+    struct augment_normal normal;
+};
+
+akin_status trained_scratch_create(struct trained_scratch **out, const struct trained *trained,
+                                   akin_error *err)
+{
+    const struct arch_table *table = &trained->table;
+    const size_t pixels = (size_t)trained->px * trained->px, bands = table->arch.bands;
+    const size_t small =
+        (size_t)trained->instant_options.input_px * trained->instant_options.input_px;
+    struct trained_scratch *scratch = akin_alloc_zero(1, sizeof *scratch);
+    if (!scratch)
+        return akin_error_memory(err, sizeof *scratch, "an encoder's scratch");
+    akin_status status = AKIN_OK;
+    scratch->folded = akin_alloc_zero(table->parameter_count, sizeof(float));
+    scratch->maps = akin_alloc(features_scratch(&table->arch, trained->px), sizeof(float));
+    scratch->instant_memory = akin_alloc(instant_scratch_bytes(trained->instant), 1);
+    scratch->turned = akin_alloc(pixels, bands + 1);
+    scratch->small = akin_alloc(small, bands + 1);
+    if (!scratch->folded || !scratch->maps || !scratch->instant_memory || !scratch->turned ||
+        !scratch->small) {
+        status = akin_error_memory(err, pixels * bands, "an encoder's scratch");
+        goto out;
+    }
+    scratch->turned_mask = scratch->turned + pixels * bands;
+    scratch->small_mask = scratch->small + small * bands;
+    instant_scratch_init(&scratch->instant, trained->instant, scratch->instant_memory);
+    akin_scaling_identity(&scratch->identity, (uint32_t)bands);
+    memcpy(scratch->normal.mean, trained->mean, bands * sizeof(float));
+    memcpy(scratch->normal.scale, trained->scale, bands * sizeof(float));
+    net_fold(table, trained->parameters, trained->statistics, scratch->folded);
+    const struct graph_options options = {.batch = TRAINED_BATCH,
+                                          .dtype =
+                                              graph_has_dtype(GRAPH_BF16) ? GRAPH_BF16 : GRAPH_F32,
+                                          .parameters = scratch->folded};
+    status = net_create_folded(&scratch->net, table, trained->px, &options, err);
+out:
+    if (status == AKIN_OK)
+        *out = scratch;
+    else
+        trained_scratch_free(scratch);
+    return status;
+}
+
+void trained_scratch_free(struct trained_scratch *scratch)
+{
+    if (!scratch)
+        return;
+    net_fini(&scratch->net);
+    akin_free(scratch->folded);
+    akin_free(scratch->maps);
+    akin_free(scratch->instant_memory);
+    akin_free(scratch->turned);
+    akin_free(scratch->small);
+    akin_free(scratch);
+}
+
+/* ---- features ---- */
+
+/* Element d4 of the square's symmetries, as augment_plain has them: bit 0 mirrors columns, bit 1
+ * rows, bit 2 then swaps both. */
+static void turn(uint8_t *out, const uint8_t *in, size_t px, size_t pixel_bytes, unsigned d4)
+{
+    for (size_t row = 0; row < px; row++)
+        for (size_t column = 0; column < px; column++, out += pixel_bytes) {
+            size_t y = d4 & 4 ? column : row, x = d4 & 4 ? row : column;
+            y = d4 & 2 ? px - 1 - y : y;
+            x = d4 & 1 ? px - 1 - x : x;
+            memcpy(out, in + (y * px + x) * pixel_bytes, pixel_bytes);
+        }
+}
+
+/* The tile at the instant encoder's size, by area average. */
+static akin_status shrink(const struct trained *trained, struct trained_scratch *scratch,
+                          const uint8_t *input, const uint8_t *mask, akin_error *err)
+{
+    const uint32_t bands = trained->table.arch.bands;
+    const struct akin_raster raster = {.width = trained->px,
+                                       .height = trained->px,
+                                       .bands = bands,
+                                       .dtype = AKIN_U8,
+                                       .pixels = (void *)input,
+                                       .valid = (uint8_t *)mask};
+    return akin_tile_input(&raster, &scratch->identity, trained->instant_options.input_px,
+                           scratch->small, scratch->small_mask, err);
+}
+
+akin_status trained_features(const struct trained *trained, struct trained_scratch *scratch,
+                             size_t n, const uint8_t *const *inputs, const uint8_t *const *filled,
+                             unsigned d4, float *net, float *instant, bool *there, akin_error *err)
+{
+    const struct arch *arch = &trained->table.arch;
+    const size_t floats = (size_t)trained->px * trained->px * arch->bands;
+    const size_t net_size = features_size(arch), instant_size = trained->instant_pca.in;
+    float *x = graph_data(scratch->net.graph, scratch->net.input);
+    for (size_t i = 0; i < TRAINED_BATCH; i++) /* a batch is filled up with its last tile */
+        augment_plain(&scratch->normal, inputs[i < n ? i : n - 1], trained->px, arch->bands,
+                      trained->px, d4, x + i * floats);
+    akin_status status = graph_forward(scratch->net.graph, err);
+    for (size_t i = 0; i < n && status == AKIN_OK; i++) {
+        const uint8_t *input = inputs[i], *mask = filled[i];
+        if (d4 && mask) {
+            turn(scratch->turned_mask, mask, trained->px, 1, d4);
+            mask = scratch->turned_mask;
+        }
+        if (d4) {
+            turn(scratch->turned, input, trained->px, arch->bands, d4);
+            input = scratch->turned;
+        }
+        there[i] = features_pool(&scratch->net, arch, trained->px, i, mask, scratch->maps,
+                                 net + i * net_size);
+        status = shrink(trained, scratch, input, mask, err);
+        if (status != AKIN_OK)
+            break;
+        there[i] &= instant_features(trained->instant, &scratch->instant, scratch->small,
+                                     mask ? scratch->small_mask : NULL, scratch->instant.rcf,
+                                     scratch->instant.histogram);
+        if (there[i])
+            instant_project(trained->instant, scratch->instant.rcf, scratch->instant.histogram,
+                            instant + i * instant_size);
+        else
+            memset(instant + i * instant_size, 0, instant_size * sizeof *instant);
+    }
+    return status;
+}
+
+void trained_project(const struct trained *trained, float *net, float *instant, unsigned parts,
+                     float *out)
+{
+    const uint32_t first = trained->instant_pca.out, second = trained->net_pca.out;
+    pca_apply(&trained->instant_pca, instant, out);
+    pca_apply(&trained->net_pca, net, out + first);
+    akin_normalize(out, first);
+    akin_normalize(out + first, second);
+    for (uint32_t i = 0; i < first + second; i++)
+        out[i] *= !(parts & (i < first ? 1u : 2u)) ? 0 : trained->part_weight[i >= first];
+    akin_normalize(out, first + second);
+}
