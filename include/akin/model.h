@@ -121,6 +121,47 @@ akin_status akin_instant_fit(akin_model **out, const char *name,
                              float *embeddings, akin_pool *pool, const struct akin_talk *talk,
                              akin_error *err);
 
+/* ---- brought encoders: any ONNX file ---- */
+
+/*
+ * What an .onnx file does not say. Each field that is left at its default is looked up in the JSON
+ * card beside the file (a.json beside a.onnx: {"input": "pixels", "output": "features", "layout":
+ * "nchw", "pooling": "cls", "input_px": 224, "scale": 1, "mean": [0.485, 0.456, 0.406], "std":
+ * [0.229, 0.224, 0.225]}, each key optional, others ignored) and then in the file itself.
+ */
+struct akin_onnx_options {
+    /* Names. Default: the first input that is an image; the first output that is one vector a tile,
+     * else a map, else tokens. */
+    const char *input, *output;
+    const char *layout; /* auto (default), nchw, nhwc */
+    /* none: one vector a tile, or anything flattened; mean: of a map's cells, or of all tokens; cls:
+     * the first token; patches-mean: the mean of the others. auto (default): none, mean or, for
+     * tokens that are one more than a square, cls. */
+    const char *pooling;
+    uint32_t input_px; /* 1..1024; 0 = what the file says */
+    /* Of the collection, 1..AKIN_BANDS_MAX; 0 = the network's channels. One band is given to every
+     * channel; of more bands than channels the first are used. */
+    uint32_t bands;
+    double scale; /* a white pixel, before mean and std: 1 or 255; 0 = the card's, else 1 */
+    /* (value - mean) / std, in units of scale; 1 number for all channels, or one each; count 0 = the
+     * card's, else 0 and 1. */
+    uint32_t mean_count, std_count;
+    double mean[AKIN_BANDS_MAX], std[AKIN_BANDS_MAX];
+    /* ONNX Runtime's library. NULL: the variable AKIN_ONNXRUNTIME, else where it is usually
+     * installed, npm's onnxruntime-node below the working folder included. */
+    const char *library;
+};
+void akin_onnx_options_default(struct akin_onnx_options *out);
+
+/* An encoder out of an .onnx file, which is copied into the collection by akin_model_save and may
+ * not change before. Runs it once, on a black tile, to see what comes out. AKIN_ERR_NOT_FOUND with
+ * the install command where there is no ONNX Runtime, or no such file; AKIN_ERR_INVALID names the
+ * option, the choices, and what the file has; AKIN_ERR_CORRUPT for what is no ONNX file. Options may
+ * be NULL. What akin_model_open opens later finds the library by AKIN_ONNXRUNTIME or where it is
+ * usually installed. */
+akin_status akin_model_import_onnx(akin_model **out, const char *name, const char *onnx_path,
+                                   const struct akin_onnx_options *options, akin_error *err);
+
 /* ---- learning without labels ---- */
 
 /* What a trainer reads. `get` is called from the trainer's threads, one call a worker at a time. */

@@ -60,7 +60,7 @@ struct model_kind {
                          akin_error *err);
 };
 
-extern const struct model_kind instant_kind, trained_kind;
+extern const struct model_kind instant_kind, trained_kind, brought_kind;
 
 struct akin_model {
     struct akin_model_info info;
