@@ -105,7 +105,7 @@ int graph_tensor(struct graph *graph, const graph_md *md)
         return graph_fail(graph, AKIN_ERR_LIMIT, "the net has more than %d tensors",
                           GRAPH_TENSORS_MAX);
     struct graph_tensor *tensor = &graph->tensors[graph->tensor_count];
-    *tensor = (struct graph_tensor){.md = *md, .gradient = -1};
+    *tensor = (struct graph_tensor){.md = *md, .again = {.x = -1}, .gradient = -1};
     uint32_t *sizes[4] = {&tensor->n, &tensor->c, &tensor->h, &tensor->w};
     for (int i = 0; i < 4; i++)
         *sizes[i] = i < md->ndims ? (uint32_t)md->dims[i] : 1;

@@ -63,8 +63,8 @@ static void run_columns(struct graph *graph, const struct graph_step *step)
     transpose_kernels(step, dw);
 }
 
-void graph_column_weight_gradient(struct graph *graph, int x, int y, const graph_md *plain,
-                                  dnnl_dim_t stride, float *to)
+void graph_column_weight_gradient(struct graph *graph, int x, int from, int y,
+                                  const graph_md *plain, dnnl_dim_t stride, float *to)
 {
     const struct graph_tensor *in = &graph->tensors[x], *result = &graph->tensors[y];
     struct graph_step *step = graph_push(graph, &graph->backward, "weight gradient by columns");
@@ -80,7 +80,7 @@ void graph_column_weight_gradient(struct graph *graph, int x, int y, const graph
     step->out = result->c;
     step->count = images * map;
     step->to = to;
-    graph_arg(graph, step, 0, &in->md, in->value);
+    graph_arg(graph, step, 0, &in->md, from);
     graph_arg(graph, step, 0, &result->md, graph_gradient_buffer(graph, y));
     const size_t bytes[3] = {step->out * width, step->count * width, step->count * step->out};
     for (int i = 0; i < 3; i++)

@@ -165,7 +165,36 @@ dnnl_memory_t graph_blocked_weights(struct graph *graph, const graph_md *plain, 
     return blocked;
 }
 
-static void push_weight_gradient(struct graph *graph, const struct convolution *it, int x, int y)
+/* Normalises x once more, by the statistics it had, into `buffer`: pushed after the steps that read
+ * it, so that it runs before them. A pass over memory, where keeping every normalised tensor would
+ * take a third more of it. */
+static void push_again(struct graph *graph, const struct graph_tensor *tensor, int buffer)
+{
+    const struct graph_again *again = &tensor->again;
+    dnnl_batch_normalization_desc_t desc;
+    dnnl_primitive_desc_t chosen = NULL;
+    if (graph->status != AKIN_OK ||
+        !graph_ok(graph,
+                  dnnl_batch_normalization_forward_desc_init(&desc, dnnl_forward_inference,
+                                                             &tensor->md, GRAPH_NORM_EPSILON,
+                                                             again->flags | dnnl_use_global_stats),
+                  "batch normalisation") ||
+        !graph_ok(graph, dnnl_primitive_desc_create(&chosen, &desc, NULL, graph->engine, NULL),
+                  "batch normalisation"))
+        return;
+    struct graph_step *step = graph_push(graph, &graph->backward, "norm again");
+    graph_primitive(graph, step, chosen, true);
+    graph_arg(graph, step, DNNL_ARG_SRC, &tensor->md, graph->tensors[again->x].value);
+    graph_arg(graph, step, DNNL_ARG_DST, &tensor->md, buffer);
+    graph_arg(graph, step, DNNL_ARG_MEAN, &again->channels, again->mean);
+    graph_arg(graph, step, DNNL_ARG_VARIANCE, &again->channels, again->variance);
+    graph_arg_memory(graph, step, DNNL_ARG_SCALE, again->scale);
+    graph_arg_memory(graph, step, DNNL_ARG_SHIFT, again->shift);
+}
+
+/* `from` holds the values of x. */
+static void push_weight_gradient(struct graph *graph, const struct convolution *it, int x, int from,
+                                 int y)
 {
     graph_md any = it->any_weights;
     dnnl_convolution_desc_t desc;
@@ -184,7 +213,7 @@ static void push_weight_gradient(struct graph *graph, const struct convolution *
         return;
     if (graph_is_reference(chosen)) {
         dnnl_primitive_desc_destroy(chosen);
-        graph_column_weight_gradient(graph, x, y, &it->plain, it->stride[0],
+        graph_column_weight_gradient(graph, x, from, y, &it->plain, it->stride[0],
                                      graph->options.gradients + it->offset);
         return;
     }
@@ -197,7 +226,7 @@ static void push_weight_gradient(struct graph *graph, const struct convolution *
                      graph_memory(graph, &it->plain, graph->options.gradients + it->offset));
     struct graph_step *step = graph_push(graph, &graph->backward, "weight gradient");
     graph_primitive(graph, step, chosen, true);
-    graph_arg(graph, step, DNNL_ARG_SRC, &it->source, graph->tensors[x].value);
+    graph_arg(graph, step, DNNL_ARG_SRC, &it->source, from);
     graph_arg(graph, step, DNNL_ARG_DIFF_DST, &it->result, graph_gradient_buffer(graph, y));
     graph_arg(graph, step, DNNL_ARG_DIFF_WEIGHTS, &blocked, buffer);
 }
@@ -256,7 +285,12 @@ int graph_convolution(struct graph *graph, int x, size_t weight, uint32_t out, u
     if (graph->options.training) {
         if (graph->tensors[x].learns)
             push_data_gradient(graph, &it, weights, x, y, adds);
-        push_weight_gradient(graph, &it, x, y);
+        const struct graph_tensor *in = &graph->tensors[x];
+        int from =
+            in->again.x < 0 ? in->value : graph_buffer(graph, dnnl_memory_desc_get_size(&in->md));
+        push_weight_gradient(graph, &it, x, from, y);
+        if (from != in->value)
+            push_again(graph, in, from);
     }
     struct graph_step *step = graph_push(graph, &graph->forward, "convolution");
     graph_primitive(graph, step, it.forward, true);
@@ -363,6 +397,13 @@ int graph_batch_norm(struct graph *graph, int x, const struct graph_norm *at, bo
     graph->tensors[y].learns = true;
     if (graph->options.training)
         push_norm_gradient(graph, &it, at, x, y);
+    graph->tensors[y].again = (struct graph_again){.x = x,
+                                                   .mean = it.mean,
+                                                   .variance = it.variance,
+                                                   .channels = it.channels,
+                                                   .scale = it.scale,
+                                                   .shift = it.shift,
+                                                   .flags = it.flags};
     struct graph_step *step = graph_push(graph, &graph->forward, "norm");
     graph_primitive(graph, step, it.forward, true);
     graph_arg(graph, step, DNNL_ARG_SRC, &in->md, in->value);

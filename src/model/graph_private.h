@@ -28,8 +28,18 @@ struct graph_buffer {
     bool kept;
 };
 
+/* How a normalised tensor is made again for the backward pass, so that it need not be kept. */
+struct graph_again {
+    int x; /* the tensor it is made from, which is kept anyway; -1 = cannot be */
+    int mean, variance;
+    graph_md channels;
+    dnnl_memory_t scale, shift;
+    unsigned flags;
+};
+
 struct graph_tensor {
     graph_md md;
+    struct graph_again again;
     int value, gradient; /* buffers; the gradient is -1 until someone needs it */
     bool learns;         /* false for the input: nobody wants its gradient */
     uint32_t n, c, h, w;
@@ -163,9 +173,9 @@ dnnl_memory_t graph_blocked_weights(struct graph *graph, const graph_md *plain, 
 
 /* ---- graph_columns.c ---- */
 
-/* The step for a convolution's weight gradient: x its input, y its result; `plain` describes the
- * weights, `to` receives their gradient. */
-void graph_column_weight_gradient(struct graph *graph, int x, int y, const graph_md *plain,
-                                  dnnl_dim_t stride, float *to);
+/* The step for a convolution's weight gradient: x its input, whose values are in `from`, y its
+ * result; `plain` describes the weights, `to` receives their gradient. */
+void graph_column_weight_gradient(struct graph *graph, int x, int from, int y,
+                                  const graph_md *plain, dnnl_dim_t stride, float *to);
 
 #endif
