@@ -13,7 +13,8 @@
  * waiting strips at once as fill a batch, and reads on meanwhile as long as there is room.
  *
  * One mutex guards all of it. It is held for microseconds a strip, and a strip is a tile of a
- * photograph (about a millisecond of work) or more.
+ * photograph (about a millisecond of work) or more. The committer is not woken for each: a switch of
+ * threads costs more than what it does with one.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -21,6 +22,9 @@
 #include <time.h>
 
 #include "ingest_private.h"
+
+/* The committer sleeps until there is so much news, a worker has nothing to do, or 100 ms. */
+#define NEWS_WORTH_WAKING 32
 
 struct job_state {
     struct work *head, *tail; /* strips read and not yet taken, in order */
@@ -40,7 +44,8 @@ struct pipeline {
 
     pthread_mutex_t mutex;
     pthread_cond_t for_workers; /* something to do, room, or stop */
-    pthread_cond_t for_taker;   /* a strip read or encoded, or a job ended */
+    pthread_cond_t for_taker;   /* strips read or encoded, or jobs ended */
+    unsigned news;              /* of these since the committer was last woken */
     bool mutex_made, stop;
     size_t next_job;   /* to be claimed */
     size_t oldest_job; /* that is not wholly taken */
@@ -52,6 +57,28 @@ struct pipeline {
     pthread_t *threads;
     unsigned thread_count, thread_max;
 };
+
+/* ---- waiting and waking; the mutex is held at entry and exit ---- */
+
+static void wake_taker(struct pipeline *p)
+{
+    p->news = 0;
+    pthread_cond_signal(&p->for_taker);
+}
+
+static void note_news(struct pipeline *p)
+{
+    if (++p->news >= NEWS_WORTH_WAKING)
+        wake_taker(p);
+}
+
+/* A worker without work: what there is may be what the committer waits for, and that what the
+ * worker does. */
+static void wait_for_work(struct pipeline *p)
+{
+    wake_taker(p);
+    pthread_cond_wait(&p->for_workers, &p->mutex);
+}
 
 /* ---- encoding; the mutex is held at entry and exit, not in between ---- */
 
@@ -141,7 +168,7 @@ static bool encode_some(struct pipeline *p, akin_encoder **encoder)
         works->encode_failure = status == AKIN_OK ? NULL : akin_strdup(err.text);
         works->state = WORK_ENCODED;
     }
-    pthread_cond_signal(&p->for_taker);
+    note_news(p);
     return true;
 }
 
@@ -174,7 +201,7 @@ static void push_strip(struct pipeline *p, size_t job, struct work *work)
         p->backlog++;
         p->backlog_tiles += work->strip.count;
     }
-    pthread_cond_signal(&p->for_taker);
+    note_news(p);
     pthread_cond_signal(&p->for_workers);
 }
 
@@ -188,7 +215,7 @@ static bool wait_for_room(struct pipeline *p, size_t job, akin_encoder **encoder
         if (job == p->oldest_job || p->bytes < p->budget_bytes)
             return true;
         if (!encode_some(p, encoder))
-            pthread_cond_wait(&p->for_workers, &p->mutex);
+            wait_for_work(p);
     }
     return false;
 }
@@ -274,7 +301,7 @@ static void run_job(struct pipeline *p, size_t index, akin_encoder **encoder)
     p->jobs[index].status = status;
     p->jobs[index].failure = failure;
     p->jobs[index].ended = true;
-    pthread_cond_signal(&p->for_taker);
+    note_news(p);
 }
 
 static void *worker(void *user)
@@ -289,7 +316,7 @@ static void *worker(void *user)
         if (p->next_job < p->plan->job_count && room)
             run_job(p, p->next_job++, &encoder);
         else if (!encode_some(p, &encoder))
-            pthread_cond_wait(&p->for_workers, &p->mutex);
+            wait_for_work(p);
     }
     pthread_mutex_unlock(&p->mutex);
     akin_encoder_free(encoder);

@@ -364,7 +364,7 @@ static akin_status make_features(struct fit *fit, akin_pool *pool, const struct 
             .what = "tiles looked at", .done = fit->begin, .total = fit->views};
         if (!akin_progress(talk, &progress))
             return akin_error_set(err, AKIN_ERR_CANCELLED, "stopped while fitting the encoder");
-        akin_pool_for(pool, left < BLOCK ? left : BLOCK, 4, features_body, fit);
+        akin_pool_for(pool, left < BLOCK ? left : BLOCK, 1, features_body, fit);
     }
     return AKIN_OK;
 }
