@@ -62,6 +62,15 @@ void akin_scaling_identity(struct akin_scaling *out, uint32_t bands);
 akin_status akin_scaling_parse(struct akin_scaling *out, const char *text, akin_error *err);
 akin_status akin_scaling_text(const struct akin_scaling *scaling, struct akin_buffer *out,
                               akin_error *err);
+/* The catalogue's, for one sample type; 8-bit data, and a type that has none yet (*found = false;
+ * may be NULL), is unchanged. bands 0: whatever it has. */
+akin_status akin_scaling_load(struct akin_scaling *out, bool *found, akin_catalog *catalog,
+                              enum akin_dtype dtype, uint32_t bands, akin_error *err);
+akin_status akin_scaling_store(akin_catalog *catalog, enum akin_dtype dtype,
+                               const struct akin_scaling *scaling, akin_error *err);
+/* Of every type, for the collection's bands. */
+akin_status akin_scaling_load_all(struct akin_scaling out[AKIN_DTYPE_COUNT], akin_catalog *catalog,
+                                  akin_error *err);
 
 /* ---- what the encoder sees ---- */
 
@@ -160,6 +169,11 @@ akin_status akin_chip_decode(const void *bytes, size_t size, struct akin_raster 
  * one. */
 akin_status akin_chip_jpeg(const void *bytes, size_t size, const void **jpeg, size_t *jpeg_bytes,
                            akin_error *err);
+/* What an encoder sees of a chip: decoded, then akin_tile_input with the scaling of its sample type.
+ * input and filled: as there. AKIN_ERR_CORRUPT also for a chip of other bands than the scaling's. */
+akin_status akin_chip_input(const void *bytes, size_t size,
+                            const struct akin_scaling scaling[AKIN_DTYPE_COUNT], uint32_t input_px,
+                            uint8_t *input, uint8_t *filled, akin_error *err);
 
 /* ---- chip packs ---- */
 

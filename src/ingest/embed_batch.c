@@ -13,14 +13,6 @@
 #define INPUT_BYTES_MAX ((size_t)64 << 20)
 #define TILES_MIN 16
 
-static akin_status load_scalings(struct embed_batch *batch, akin_catalog *catalog, akin_error *err)
-{
-    akin_status status = AKIN_OK;
-    for (enum akin_dtype dtype = AKIN_U8; dtype < AKIN_DTYPE_COUNT && status == AKIN_OK; dtype++)
-        status = scaling_load(&batch->scaling[dtype], NULL, catalog, dtype, batch->bands, err);
-    return status;
-}
-
 akin_status embed_batch_create(struct embed_batch **out, akin_catalog *catalog, uint32_t input_px,
                                akin_pool *pool, const struct akin_talk *talk, akin_error *err)
 {
@@ -42,7 +34,7 @@ akin_status embed_batch_create(struct embed_batch **out, akin_catalog *catalog, 
     if (!batch->memory)
         status = akin_error_memory(err, batch->tiles_max * each, "a batch of tiles");
     if (status == AKIN_OK)
-        status = load_scalings(batch, catalog, err);
+        status = akin_scaling_load_all(batch->scaling, catalog, err);
     if (status == AKIN_OK)
         status = akin_chips_open(&batch->chips, catalog, err);
     if (status == AKIN_OK)
@@ -111,15 +103,11 @@ static uint8_t *input_at(const struct embed_batch *batch, size_t i, size_t *cell
 
 static void decode(struct embed_batch *batch, size_t i)
 {
-    struct akin_raster raster = {0};
     size_t cells, begin = i ? batch->ends[i - 1] : 0;
     uint8_t *input = input_at(batch, i, &cells);
-    batch->usable[i] = akin_chip_decode((const uint8_t *)batch->bytes.data + begin,
-                                        batch->ends[i] - begin, &raster, NULL) == AKIN_OK &&
-                       raster.bands == batch->bands &&
-                       akin_tile_input(&raster, &batch->scaling[raster.dtype], batch->input_px,
+    batch->usable[i] = akin_chip_input((const uint8_t *)batch->bytes.data + begin,
+                                       batch->ends[i] - begin, batch->scaling, batch->input_px,
                                        input, input + cells * batch->bands, NULL) == AKIN_OK;
-    akin_raster_fini(&raster);
 }
 
 static void decode_loop(void *user, size_t begin, size_t end, unsigned worker)

@@ -178,15 +178,6 @@ akin_status forecast_make(const struct plan *plan, const struct akin_settings *s
                           const akin_model *model, const struct akin_add_options *options,
                           unsigned threads, struct akin_add_report *report, akin_error *err);
 
-/* ---- scaling ---- */
-
-/* As kept in the catalogue; 8-bit data, and a type that has none yet (*found = false; may be NULL),
- * is unchanged. */
-akin_status scaling_load(struct akin_scaling *out, bool *found, akin_catalog *catalog,
-                         enum akin_dtype dtype, uint32_t bands, akin_error *err);
-akin_status scaling_store(akin_catalog *catalog, enum akin_dtype dtype,
-                          const struct akin_scaling *scaling, akin_error *err);
-
 /* ---- indexes ---- */
 
 /* out = DIR/index/MODEL. */

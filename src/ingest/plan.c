@@ -231,8 +231,8 @@ static akin_status measure_scaling(struct survey *survey, const struct akin_scen
 static akin_status fix_scaling(struct survey *survey, struct plan *plan, akin_error *err)
 {
     for (enum akin_dtype dtype = AKIN_U8; dtype < AKIN_DTYPE_COUNT; dtype++) {
-        akin_status status = scaling_load(&plan->scaling[dtype], &plan->has_scaling[dtype],
-                                          survey->catalog, dtype, survey->settings.bands, err);
+        akin_status status = akin_scaling_load(&plan->scaling[dtype], &plan->has_scaling[dtype],
+                                               survey->catalog, dtype, survey->settings.bands, err);
         if (status != AKIN_OK)
             return status;
         for (size_t i = 0; i < survey->count && !plan->has_scaling[dtype]; i++) {
@@ -250,7 +250,7 @@ static akin_status fix_scaling(struct survey *survey, struct plan *plan, akin_er
                      "%s values are scaled to 8 bits by the percentiles of '%s'",
                      akin_dtype_name(dtype), candidate->scene.uri);
             if (!survey->options->dry_run &&
-                (status = scaling_store(survey->catalog, dtype, &plan->scaling[dtype], err)) !=
+                (status = akin_scaling_store(survey->catalog, dtype, &plan->scaling[dtype], err)) !=
                     AKIN_OK)
                 return status;
         }

@@ -178,6 +178,36 @@ TEST(a_damaged_chip_is_an_error_or_a_picture)
     damage_every_byte(1, AKIN_F32);
 }
 
+TEST(what_an_encoder_sees_of_a_chip)
+{
+    struct akin_raster raster = {0}, back = {0};
+    struct akin_scaling scaling[AKIN_DTYPE_COUNT];
+    struct akin_buffer chip;
+    uint8_t input[8 * 8 * 2], filled[8 * 8], expected[8 * 8 * 2], expected_filled[8 * 8];
+    akin_error why = {0};
+    akin_buffer_init(&chip, CHIP_LIMIT);
+    for (int dtype = 0; dtype < AKIN_DTYPE_COUNT; dtype++)
+        akin_scaling_identity(&scaling[dtype], 2);
+    scaling[AKIN_U16].low[0] = 3000;
+    scaling[AKIN_U16].high[0] = scaling[AKIN_U16].high[1] = 60000;
+    REQUIRE_OK(akin_raster_init(&raster, 40, 32, 2, AKIN_U16, true, err));
+    paint(&raster);
+    REQUIRE_OK(akin_chip_encode(&raster, &chip, err));
+    REQUIRE_OK(akin_chip_decode(chip.data, chip.size, &back, err));
+    REQUIRE_OK(akin_tile_input(&back, &scaling[AKIN_U16], 8, expected, expected_filled, err));
+    REQUIRE_OK(akin_chip_input(chip.data, chip.size, scaling, 8, input, filled, err));
+    CHECK(!memcmp(input, expected, sizeof input));
+    CHECK(!memcmp(filled, expected_filled, sizeof filled));
+    CHECK(memchr(filled, 0, sizeof filled) != NULL);
+    scaling[AKIN_U16].bands = 3;
+    CHECK_EQ(akin_chip_input(chip.data, chip.size, scaling, 8, input, filled, &why),
+             AKIN_ERR_CORRUPT);
+    CHECK_CONTAINS(why.text, "2 bands");
+    akin_raster_fini(&raster);
+    akin_raster_fini(&back);
+    akin_buffer_fini(&chip);
+}
+
 TEST(a_newer_chip_says_so)
 {
     struct akin_raster raster = {0}, back = {0};
