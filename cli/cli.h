@@ -73,6 +73,11 @@ void cli_talk_init(struct cli_talk *talk);
 /* Clears the bar, so that what follows begins on a fresh line. */
 void cli_talk_end(struct cli_talk *talk);
 
+/* Where inside the best AKIN_WHERE_MAX answers the question is: into a PNG, or into an array where the path ends
+ * with .npy. An answer whose picture is damaged is named on stderr and left out. */
+akin_status cli_write_where(akin_engine *engine, const struct akin_question *question,
+                            const struct akin_answers *answers, const char *path, akin_error *err);
+
 /* Writes to stdout. */
 akin_status cli_print(const struct akin_buffer *text, akin_error *err);
 /* Writes the object on a line of its own to stdout, and frees it. */

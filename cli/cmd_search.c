@@ -32,6 +32,7 @@ enum {
     JSON,
     GEOJSON,
     HTML,
+    WHERE,
     THREADS
 };
 
@@ -57,6 +58,9 @@ static const struct cli_option options[] = {
     {0, "json", NULL, "one JSON object a line"},
     {0, "geojson", NULL, "one GeoJSON FeatureCollection"},
     {0, "html", "FILE", "a contact sheet that opens in any browser"},
+    {0, "where", "FILE",
+     "where inside the answers it is, of the best 100: a PNG of their\n"
+     "pictures with heat over them; FILE.npy: the array"},
     {'j', "threads", "N", "1 to 256 (default: one a CPU)"},
     {0}};
 
@@ -79,7 +83,7 @@ struct request {
     size_t example_count;
     struct akin_question question;
     struct akin_engine_options engine;
-    const char *html;
+    const char *html, *where;
     bool json, geojson, explain;
 };
 
@@ -179,6 +183,9 @@ static akin_status set(struct request *request, int option, const char *value, a
         break;
     case HTML:
         request->html = value;
+        break;
+    case WHERE:
+        request->where = value;
         break;
     case THREADS:
         status = akin_parse_u64(&number, value, 1, 256, "-j", err);
@@ -283,6 +290,8 @@ static int search(struct request *request)
         status = akin_ask(engine, &request->question, &answers, &err);
     if (status == AKIN_OK)
         status = write_answers(request, engine, &answers, &err);
+    if (status == AKIN_OK && request->where)
+        status = cli_write_where(engine, &request->question, &answers, request->where, &err);
     if (status == AKIN_OK && request->explain)
         explain(&answers.explain);
     akin_answers_free(&answers);

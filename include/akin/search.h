@@ -119,6 +119,31 @@ akin_status akin_engine_scene(akin_engine *engine, uint32_t id, const struct aki
 akin_status akin_engine_picture(akin_engine *engine, uint64_t key, uint32_t max_px,
                                 struct akin_buffer *out, akin_error *err);
 
+/* ---- where inside a tile ---- */
+
+/* How much each part of a tile looks like the question: rows by cols cells over all of it, the first
+ * at its upper left. scores (rows, cols): cosines, as akin_answer.score; 0 where a cell has only
+ * missing pixels. */
+struct akin_where {
+    uint64_t key;
+    uint32_t rows, cols;
+    float *scores; /* owned */
+};
+/* Of one tile, from its chip; the question is one that was made with this engine. AKIN_ERR_UNSUPPORTED
+ * for an encoder that sees a tile only as a whole and for a collection without chips. The mean of the
+ * cells is not the tile's score: a vector is no mean of its parts'. */
+akin_status akin_where(akin_engine *engine, const struct akin_question *question, uint64_t key,
+                       struct akin_where *out, akin_error *err);
+void akin_where_free(struct akin_where *where); /* takes a zeroed struct */
+/* Appends the maps as one array (count, rows, cols) of f32: NPY, format version 1.0. */
+akin_status akin_where_npy(const struct akin_where *maps, size_t count, struct akin_buffer *out,
+                           akin_error *err);
+#define AKIN_WHERE_MAX 100
+/* Appends a PNG of the tiles (1..AKIN_WHERE_MAX), five a row, each in grey with its map over it: dark
+ * for the lowest score of all the maps, bright for the highest. */
+akin_status akin_where_png(akin_engine *engine, const struct akin_where *maps, size_t count,
+                           struct akin_buffer *out, akin_error *err);
+
 /* ---- answers as text ---- */
 
 /* One JSON object a line, as in DESIGN.md; or one GeoJSON FeatureCollection (RFC 7946: antimeridian

@@ -160,17 +160,8 @@ static akin_status answer_by_place(struct asking *asking, struct akin_answer *an
     return status;
 }
 
-static akin_status check(const akin_engine *engine, const struct akin_question *question,
-                         akin_error *err)
+static akin_status check(const struct akin_question *question, akin_error *err)
 {
-    if (!question->examples || !question->examples->count)
-        return akin_error_set(err, AKIN_ERR_INVALID,
-                              "the question has no example: give an image, a tile or a point");
-    if (question->examples->dim != engine->dim)
-        return akin_error_set(err, AKIN_ERR_INVALID,
-                              "the question was made with another encoder (%u numbers a vector, "
-                              "this one has %u)",
-                              question->examples->dim, engine->dim);
     if (question->k < 1 || question->k > ANSWERS_MAX)
         return akin_error_set(err, AKIN_ERR_INVALID, "%zu answers wanted: 1 to %d are possible",
                               question->k, ANSWERS_MAX);
@@ -206,7 +197,7 @@ akin_status akin_ask(akin_engine *engine, const struct akin_question *question,
 {
     if (!engine || !question || !out)
         return akin_error_set(err, AKIN_ERR_INVALID, "no engine or question given");
-    akin_status status = check(engine, question, err);
+    akin_status status = check(question, err);
     if (status != AKIN_OK)
         return status;
     const double begin_ms = engine_now_ms();
@@ -217,7 +208,8 @@ akin_status akin_ask(akin_engine *engine, const struct akin_question *question,
         status = akin_error_memory(err, question->k * sizeof *answers, "answers");
         goto out;
     }
-    status = question_vectors_make(question->examples, &asking.vectors, &asking.count, err);
+    status =
+        question_vectors_make(question->examples, engine->dim, &asking.vectors, &asking.count, err);
     if (status == AKIN_OK && !question->keep_examples)
         status = leave_out_examples(&asking, err);
     if (status == AKIN_OK)

@@ -148,6 +148,7 @@ void akin_engine_close(akin_engine *engine)
     akin_chips_close(engine->chips);
     akin_index_close(engine->index);
     akin_encoder_pool_free(engine->encoders);
+    akin_encoder_free(engine->cells);
     akin_model_free(engine->model);
     akin_pool_free(engine->pool);
     akin_catalog_close(engine->catalog);
@@ -200,6 +201,45 @@ akin_status engine_scaling(akin_engine *engine, enum akin_dtype dtype, struct ak
                                 out->bands, bands);
     akin_free(text);
     return status;
+}
+
+akin_status engine_chip(akin_engine *engine, uint64_t key, const void **chip, size_t *bytes,
+                        akin_error *err)
+{
+    if (!akin_catalog_settings(engine->catalog)->chips)
+        return akin_error_set(err, AKIN_ERR_UNSUPPORTED,
+                              "this collection keeps no pictures of its tiles (--no-chips)");
+    akin_status status = AKIN_OK;
+    if (!engine->chips)
+        status = akin_chips_open(&engine->chips, engine->catalog, err);
+    return status == AKIN_OK ? akin_chips_find(engine->chips, key, chip, bytes, err) : status;
+}
+
+akin_status engine_decode(akin_engine *engine, uint64_t key, const void *chip, size_t bytes,
+                          struct akin_raster *raster, struct akin_scaling *scaling, akin_error *err)
+{
+    const uint32_t bands = akin_catalog_settings(engine->catalog)->bands;
+    akin_status status = akin_chip_decode(chip, bytes, raster, err);
+    if (status != AKIN_OK)
+        return status;
+    status = engine_scaling(engine, raster->dtype, scaling, err);
+    if (status == AKIN_OK && raster->bands != bands)
+        status = akin_error_set(err, AKIN_ERR_CORRUPT,
+                                "the chip of tile %016llx has %u bands, the collection %u",
+                                (unsigned long long)key, raster->bands, bands);
+    if (status != AKIN_OK)
+        akin_raster_fini(raster);
+    return status;
+}
+
+akin_status engine_tile(akin_engine *engine, uint64_t key, struct akin_raster *raster,
+                        struct akin_scaling *scaling, akin_error *err)
+{
+    const void *chip;
+    size_t bytes;
+    akin_status status = engine_chip(engine, key, &chip, &bytes, err);
+    return status == AKIN_OK ? engine_decode(engine, key, chip, bytes, raster, scaling, err)
+                             : status;
 }
 
 akin_status engine_encode(akin_engine *engine, const struct akin_tile *tiles, size_t n,

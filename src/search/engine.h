@@ -16,6 +16,7 @@ struct akin_engine {
     akin_pool *pool;
     akin_model *model;
     akin_encoder_pool *encoders;
+    akin_encoder *cells; /* for akin_where, made at the first */
     unsigned threads;
     akin_index *index;
     akin_chips *chips; /* opened at the first picture */
@@ -28,6 +29,17 @@ struct akin_engine {
  * catalogue says nothing. AKIN_ERR_NOT_FOUND where no scene of this type was ever taken in. */
 akin_status engine_scaling(akin_engine *engine, enum akin_dtype dtype, struct akin_scaling *out,
                            akin_error *err);
+
+/* The chip of a tile as it is stored, borrowed until the next. */
+akin_status engine_chip(akin_engine *engine, uint64_t key, const void **chip, size_t *bytes,
+                        akin_error *err);
+/* Decodes it, and finds how its samples are scaled. */
+akin_status engine_decode(akin_engine *engine, uint64_t key, const void *chip, size_t bytes,
+                          struct akin_raster *raster, struct akin_scaling *scaling,
+                          akin_error *err);
+/* Both. */
+akin_status engine_tile(akin_engine *engine, uint64_t key, struct akin_raster *raster,
+                        struct akin_scaling *scaling, akin_error *err);
 
 /* A clock for measuring, ms. */
 double engine_now_ms(void);

@@ -74,9 +74,17 @@ static size_t spread(float *out, const float *base, uint32_t dim, const struct e
     return kept;
 }
 
-akin_status question_vectors_make(const struct akin_example_set *set, float **out, size_t *count,
-                                  akin_error *err)
+akin_status question_vectors_make(const struct akin_example_set *set, uint32_t dim, float **out,
+                                  size_t *count, akin_error *err)
 {
+    if (!set || !set->count)
+        return akin_error_set(err, AKIN_ERR_INVALID,
+                              "the question has no example: give an image, a tile or a point");
+    if (set->dim != dim)
+        return akin_error_set(err, AKIN_ERR_INVALID,
+                              "the question was made with another encoder (%u numbers a vector, "
+                              "this one has %u)",
+                              set->dim, dim);
     const struct tally tally = tally_of(set);
     if (!tally.likes)
         return akin_error_set(

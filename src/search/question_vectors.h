@@ -8,8 +8,9 @@
 
 #include "examples.h"
 
-/* *out (count, dim), unit vectors of which the best counts; freed with akin_free. */
-akin_status question_vectors_make(const struct akin_example_set *set, float **out, size_t *count,
-                                  akin_error *err);
+/* *out (count, dim), unit vectors of which the best counts; freed with akin_free. `set` may be NULL
+ * (no example yet) and of another encoder than one of `dim`: AKIN_ERR_INVALID. */
+akin_status question_vectors_make(const struct akin_example_set *set, uint32_t dim, float **out,
+                                  size_t *count, akin_error *err);
 
 #endif

@@ -70,33 +70,27 @@ static uint32_t reduced_side(uint32_t side, uint32_t longest, uint32_t max_px)
     return reduced ? reduced : 1;
 }
 
-akin_status thumbnail_encode(const struct akin_raster *raster, const struct akin_scaling *scaling,
-                             uint32_t max_px, struct akin_buffer *out, akin_error *err)
+akin_status thumbnail_reduce(const struct akin_raster *raster, const struct akin_scaling *scaling,
+                             uint32_t max_px, struct akin_raster *out, akin_error *err)
 {
     const uint32_t longest = raster->width > raster->height ? raster->width : raster->height;
-    struct akin_raster small = {0};
-    akin_status status = akin_raster_init(&small, reduced_side(raster->width, longest, max_px),
+    akin_status status = akin_raster_init(out, reduced_side(raster->width, longest, max_px),
                                           reduced_side(raster->height, longest, max_px),
                                           raster->bands < 3 ? 1 : 3, AKIN_U8, false, err);
-    if (status != AKIN_OK)
-        return status;
-    reduce(raster, scaling, &small);
-    status = akin_jpeg_encode(&small, THUMBNAIL_QUALITY, out, err);
-    akin_raster_fini(&small);
+    if (status == AKIN_OK)
+        reduce(raster, scaling, out);
     return status;
 }
 
-/* The chip as it is stored, borrowed until the next. */
-static akin_status find_chip(akin_engine *engine, uint64_t key, const void **chip, size_t *bytes,
-                             akin_error *err)
+akin_status thumbnail_encode(const struct akin_raster *raster, const struct akin_scaling *scaling,
+                             uint32_t max_px, struct akin_buffer *out, akin_error *err)
 {
-    if (!akin_catalog_settings(engine->catalog)->chips)
-        return akin_error_set(err, AKIN_ERR_UNSUPPORTED,
-                              "this collection keeps no pictures of its tiles (--no-chips)");
-    akin_status status = AKIN_OK;
-    if (!engine->chips)
-        status = akin_chips_open(&engine->chips, engine->catalog, err);
-    return status == AKIN_OK ? akin_chips_find(engine->chips, key, chip, bytes, err) : status;
+    struct akin_raster small = {0};
+    akin_status status = thumbnail_reduce(raster, scaling, max_px, &small, err);
+    if (status == AKIN_OK)
+        status = akin_jpeg_encode(&small, THUMBNAIL_QUALITY, out, err);
+    akin_raster_fini(&small);
+    return status;
 }
 
 akin_status akin_engine_picture(akin_engine *engine, uint64_t key, uint32_t max_px,
@@ -108,27 +102,19 @@ akin_status akin_engine_picture(akin_engine *engine, uint64_t key, uint32_t max_
     size_t bytes, jpeg_bytes;
     struct akin_raster raster = {0};
     struct akin_scaling scaling;
-    akin_status status = find_chip(engine, key, &chip, &bytes, err);
+    akin_status status = engine_chip(engine, key, &chip, &bytes, err);
     if (status == AKIN_OK)
         status = akin_chip_jpeg(chip, bytes, &jpeg, &jpeg_bytes, err);
-    if (status != AKIN_OK)
-        return status;
-    if (jpeg && !max_px)
+    if (status == AKIN_OK && jpeg && !max_px)
         return akin_buffer_append(out, jpeg, jpeg_bytes, err);
-    status = akin_chip_decode(chip, bytes, &raster, err);
+    if (status == AKIN_OK)
+        status = engine_decode(engine, key, chip, bytes, &raster, &scaling, err);
     if (status != AKIN_OK)
         return status;
-    if (jpeg && raster.width <= max_px && raster.height <= max_px) {
+    if (jpeg && raster.width <= max_px && raster.height <= max_px)
         status = akin_buffer_append(out, jpeg, jpeg_bytes, err);
-    } else {
-        status = engine_scaling(engine, raster.dtype, &scaling, err);
-        if (status == AKIN_OK && raster.bands > scaling.bands)
-            status = akin_error_set(err, AKIN_ERR_CORRUPT,
-                                    "the chip of tile %016llx has %u bands, the collection %u",
-                                    (unsigned long long)key, raster.bands, scaling.bands);
-        if (status == AKIN_OK)
-            status = thumbnail_encode(&raster, &scaling, max_px, out, err);
-    }
+    else
+        status = thumbnail_encode(&raster, &scaling, max_px, out, err);
     akin_raster_fini(&raster);
     return status;
 }

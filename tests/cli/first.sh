@@ -231,6 +231,22 @@ test_html_sheet() {
     want 1 "$AKIN" search c --image photos/cells/1.jpg --html no/such/folder.html && has err no/such
 }
 
+test_where_inside() {
+    want 0 "$AKIN" search c --image photos/cells/1.jpg -k 7 --where heat.png && equal "$(lines out)" 7 answers
+    "$AKIN" init heat >out 2>err && want 0 "$AKIN" add heat heat.png || fault 'heat.png is no picture'
+    want 0 "$AKIN" search c --image photos/cells/1.jpg -k 3 --where heat.npy
+    equal "$(wc -c <heat.npy | tr -d ' ')" $((128 + 3 * 8 * 8 * 4)) 'bytes of heat.npy'
+    matches heat.npy "'shape': \\(3, 8, 8\\)"
+    want 0 "$AKIN" search c --image photos/cells/1.jpg --datetime 1900 --where none.png && has err 'not written'
+    [ ! -e none.png ] || fault 'a picture of nothing'
+    want 1 "$AKIN" search c --image photos/cells/1.jpg --where no/such/heat.png && has err no/such
+    rm -rf broken && cp -r c broken
+    pack=broken/chips/0000000000000001.pack
+    "$AKIN_TOOLS/make_images" patch $pack $(($(wc -c <$pack) / 2)) 0x5A 0xA5 0x5A 0x3C || fault patch
+    want 0 "$AKIN" search broken --image photos/cells/1.jpg --keep-examples --where heat.npy && has err 'is left out of --where'
+    matches heat.npy "'shape': \\(11, 8, 8\\)"
+}
+
 test_eval() {
     want 0 "$AKIN" eval c --json && json_valid out
     matches out '^\{"tiles":12,"classes":3,"p_at_1":[0-9.]+,"p_at_10":[0-9.]+,"map":[0-9.]+,"knn5":[0-9.]+,"model":"instant"\}$'
@@ -512,6 +528,6 @@ test_bands_that_do_not_fit() {
 }
 
 run_cases "$@" -- help misuse add_again_does_nothing an_image_finds_itself tiles_as_examples unlikes points \
-    counts_and_threshold filters collapse_place json_lines geojson html_sheet eval status_and_verify damage_is_found refit \
+    counts_and_threshold filters collapse_place json_lines geojson html_sheet where_inside eval status_and_verify damage_is_found refit \
     a_changed_file_replaces_its_tiles drop_missing dry_run odd_names second_writer interrupt newer_version wrong_paths \
     without_rights too_little_memory other_sample_types missing_and_infinite_pixels bands_that_do_not_fit

@@ -1,0 +1,143 @@
+/*
+ * Where inside a tile the answer lies: the tile's chip through the encoder's grid of cells, each
+ * cell's cosine with the question. As an array, or (where_draw.c) drawn over the picture.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine.h"
+#include "question_vectors.h"
+
+void akin_where_free(struct akin_where *where)
+{
+    if (!where)
+        return;
+    akin_free(where->scores);
+    *where = (struct akin_where){0};
+}
+
+/* What the encoder sees of a tile: `*out` is the input, `*filled` (borrowed from it) the mask. */
+static akin_status read_input(akin_engine *engine, uint64_t key, uint8_t **out, uint8_t **filled,
+                              akin_error *err)
+{
+    const struct akin_model_info *info = akin_model_info(engine->model);
+    const size_t cells = (size_t)info->input_px * info->input_px;
+    struct akin_raster raster = {0};
+    struct akin_scaling scaling;
+    akin_status status = engine_tile(engine, key, &raster, &scaling, err);
+    if (status != AKIN_OK)
+        return status;
+    uint8_t *input = akin_alloc(cells, info->bands + 1);
+    if (input)
+        status = akin_tile_input(&raster, &scaling, info->input_px, input,
+                                 input + cells * info->bands, err);
+    else
+        status = akin_error_memory(err, cells * (info->bands + 1), "a tile's input");
+    akin_raster_fini(&raster);
+    if (status != AKIN_OK) {
+        akin_free(input);
+        return status;
+    }
+    *out = input;
+    *filled = input + cells * info->bands;
+    return AKIN_OK;
+}
+
+/* scores (cells): each cell's best cosine with one of the vectors (count, dim). */
+static void score_cells(float *scores, const float *cells, size_t cell_count, const float *vectors,
+                        size_t count, uint32_t dim)
+{
+    for (size_t c = 0; c < cell_count; c++) {
+        scores[c] = -1;
+        for (size_t v = 0; v < count; v++)
+            scores[c] =
+                fmaxf(scores[c], akin_kernels()->dot(cells + c * dim, vectors + v * dim, dim));
+        scores[c] = fminf(1, scores[c]);
+    }
+}
+
+/* out->scores of a tile whose input is there. */
+static akin_status map_input(akin_engine *engine, const float *vectors, size_t count,
+                             const uint8_t *input, const uint8_t *filled, struct akin_where *out,
+                             akin_error *err)
+{
+    uint32_t rows, cols;
+    akin_status status = akin_encoder_cells(engine->cells, NULL, NULL, &rows, &cols, NULL, err);
+    if (status != AKIN_OK)
+        return status;
+    const size_t cell_count = (size_t)rows * cols;
+    float *cells = akin_alloc(cell_count, engine->dim * sizeof *cells);
+    float *scores = akin_alloc(cell_count, sizeof *scores);
+    if (!cells || !scores)
+        status = akin_error_memory(err, cell_count * engine->dim * sizeof *cells, "a tile's cells");
+    if (status == AKIN_OK)
+        status = akin_encoder_cells(engine->cells, input, filled, &rows, &cols, cells, err);
+    if (status == AKIN_OK) {
+        score_cells(scores, cells, cell_count, vectors, count, engine->dim);
+        out->rows = rows;
+        out->cols = cols;
+        out->scores = scores;
+        scores = NULL;
+    }
+    akin_free(cells);
+    akin_free(scores);
+    return status;
+}
+
+akin_status akin_where(akin_engine *engine, const struct akin_question *question, uint64_t key,
+                       struct akin_where *out, akin_error *err)
+{
+    if (!engine || !question || !out)
+        return akin_error_set(err, AKIN_ERR_INVALID, "no engine or question given");
+    struct akin_where where = {.key = key};
+    float *vectors = NULL;
+    size_t count;
+    uint8_t *input = NULL, *filled = NULL;
+    akin_status status =
+        engine->cells ? AKIN_OK : akin_encoder_create(&engine->cells, engine->model, err);
+    if (status == AKIN_OK)
+        status = question_vectors_make(question->examples, engine->dim, &vectors, &count, err);
+    if (status == AKIN_OK)
+        status = read_input(engine, key, &input, &filled, err);
+    if (status == AKIN_OK)
+        status = map_input(engine, vectors, count, input, filled, &where, err);
+    akin_free(vectors);
+    akin_free(input);
+    if (status == AKIN_OK)
+        *out = where;
+    return status;
+}
+
+/* ---- as an array ---- */
+
+#define NPY_ALIGN 64 /* the array begins at a multiple of it */
+#define NPY_MAGIC "\x93NUMPY\x01\x00"
+
+akin_status akin_where_npy(const struct akin_where *maps, size_t count, struct akin_buffer *out,
+                           akin_error *err)
+{
+    char head[3 * NPY_ALIGN];
+    const uint32_t rows = count ? maps[0].rows : 0, cols = count ? maps[0].cols : 0;
+    for (size_t i = 0; i < count; i++)
+        if (maps[i].rows != rows || maps[i].cols != cols)
+            return akin_error_set(err, AKIN_ERR_INVALID, "the maps are of different encoders");
+    const size_t begin = sizeof NPY_MAGIC - 1 + 2; /* then a u16: how long the text is */
+    int length = snprintf(head + begin, sizeof head - begin,
+                          "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %u, %u), }",
+                          count, rows, cols);
+    size_t size = begin + (size_t)length + 1;
+    size = (size + NPY_ALIGN - 1) / NPY_ALIGN * NPY_ALIGN;
+    memset(head + begin + length, ' ', size - begin - (size_t)length);
+    head[size - 1] = '\n';
+    memcpy(head, NPY_MAGIC, sizeof NPY_MAGIC - 1);
+    head[begin - 2] = (char)((size - begin) & 255);
+    head[begin - 1] = (char)((size - begin) >> 8);
+    akin_status status = akin_buffer_append(out, head, size, err);
+    for (size_t i = 0; i < count && status == AKIN_OK; i++)
+        status = akin_buffer_append(out, maps[i].scores,
+                                    (size_t)rows * cols * sizeof *maps[i].scores, err);
+    return status;
+}
