@@ -84,6 +84,7 @@ struct ort_base {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     bool loaded;
+    void *library;
     char path[AKIN_PATH_MAX], version[32];
 #define X(slot, result, name, args) result(*name) args;
     ORT_FUNCTIONS(X)
@@ -122,6 +123,7 @@ static bool load(const char *path, akin_error *err)
 #undef X
     snprintf(ort.version, sizeof ort.version, "%s", base()->GetVersionString());
     snprintf(ort.path, sizeof ort.path, "%s", path);
+    ort.library = library;
     ort.loaded = true;
     return true;
 }
@@ -240,9 +242,9 @@ static akin_status describe(const struct ort_session *session, size_t index, boo
         status = check((is_input ? ort.SessionGetInputName : ort.SessionGetOutputName)(
                            session->session, index, allocator, &name),
                        AKIN_ERR_UNSUPPORTED, session->what, err);
-    if (status == AKIN_OK && strlen(name) >= sizeof out->name)
+    if (status == AKIN_OK && (!name || strlen(name) >= sizeof out->name))
         status = akin_error_set(err, AKIN_ERR_UNSUPPORTED, "'%s': the name '%.40s...' is too long",
-                                session->what, name);
+                                session->what, name ? name : "");
     if (status == AKIN_OK)
         memcpy(out->name, name, strlen(name) + 1);
     if (status == AKIN_OK)

@@ -87,7 +87,7 @@ static akin_status read_tensor(struct safetensors *file, const char *name, akin_
     const akin_json *offsets = akin_json_get(entry, "data_offsets");
     struct safetensors_tensor *tensor = &file->tensors[file->count];
     const char *type = NULL;
-    uint64_t at[2];
+    uint64_t at[2] = {0};
     size_t bytes;
     *tensor = (struct safetensors_tensor){.name = name, .rank = (uint32_t)akin_json_count(shape)};
     akin_status status = akin_json_get_text(&type, entry, "dtype", file->what, err);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/model/onnx_read.h"
+#include "../../src/model/onnx_net.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,6 +46,24 @@ static void look_at_node(const struct onnx_graph *graph, const struct onnx_node 
         abort();
 }
 
+/* A net that is made names only values that there are. */
+static void look_at_net(const struct onnx_graph *graph)
+{
+    struct onnx_net *net = NULL;
+    akin_error err = {0};
+    if (onnx_net_create(&net, graph, 16, &err) != AKIN_OK) {
+        if (net || !err.text[0])
+            abort();
+        return;
+    }
+    for (size_t i = 0; i < net->step_count; i++)
+        if (net->steps[i].in[0] > i || net->steps[i].in[1] > i || net->steps[i].out != i + 1)
+            abort();
+    if (net->output > net->step_count)
+        abort();
+    onnx_net_free(net);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct onnx_graph *graph = NULL;
@@ -63,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < graph->input_count; i++)
         if (onnx_find_tensor(graph, graph->inputs[i].name))
             abort();
+    look_at_net(graph);
     onnx_operators(graph, operators, sizeof operators);
     onnx_free(graph);
     return 0;
