@@ -27,9 +27,11 @@ static void encode(const akin_model *model)
     for (size_t i = 0; i < bytes; i++)
         input[i] = (uint8_t)(i * 7);
     const uint8_t *const inputs[] = {input};
-    if (akin_encoder_run(encoder, 1, inputs, NULL, out, NULL) != AKIN_OK)
+    /* Of a brought encoder these are the settings only: without its second file it refuses. */
+    bool runs = akin_encoder_run(encoder, 1, inputs, NULL, out, NULL) == AKIN_OK;
+    if (runs != (strcmp(info->kind, "brought") != 0))
         abort();
-    for (uint32_t i = 0; i < info->dim; i++)
+    for (uint32_t i = 0; runs && i < info->dim; i++)
         if (!isfinite(out[i]))
             abort();
     free(input);
