@@ -10,7 +10,7 @@
  * always go on: that is why this cannot deadlock.
  *
  * An encoder may do a batch of tiles faster than one after another: a worker then takes as many
- * waiting strips at once as fill a batch, and reads on meanwhile as long as there is room.
+ * waiting strips at once as fill a few batches, and reads on until then as long as there is room.
  *
  * One mutex guards all of it. It is held for microseconds a strip, and a strip is a tile of a
  * photograph (about a millisecond of work) or more. The committer is not woken for each: a switch of
@@ -39,7 +39,7 @@ struct pipeline {
     const struct akin_add_options *options;
     const akin_model *model; /* NULL until there is one */
     size_t budget_bytes;
-    size_t batch;      /* tiles that the model does at once best; 1 until there is one */
+    size_t together;   /* tiles wanted for a call of the encoder; 1 until there is one */
     uint32_t input_px; /* what tiles are cut for */
 
     pthread_mutex_t mutex;
@@ -88,12 +88,20 @@ static akin_status encoder_ready(struct pipeline *p, akin_encoder **encoder, aki
     return *encoder ? AKIN_OK : akin_encoder_create(encoder, p->model, err);
 }
 
-/* Takes from the head of the list until there is a batch; a list by next_unencoded. */
-static struct work *pop_batch(struct pipeline *p, size_t *tiles)
+#define BATCHES 4 /* the last one of a call is seldom full: of four that costs little */
+
+static size_t tiles_together(const akin_model *model)
+{
+    size_t batch = akin_encoder_batch(model);
+    return batch > 1 ? BATCHES * batch : 1;
+}
+
+/* Takes from the head of the list until there are enough; a list by next_unencoded. */
+static struct work *pop_unencoded(struct pipeline *p, size_t *tiles)
 {
     struct work *first = p->unencoded, *last = NULL;
     *tiles = 0;
-    while (p->unencoded && *tiles < p->batch) {
+    while (p->unencoded && *tiles < p->together) {
         last = p->unencoded;
         last->state = WORK_ENCODING;
         *tiles += last->strip.count;
@@ -148,7 +156,7 @@ static akin_status encode_tiles(akin_encoder *encoder, struct work *works, size_
     return status;
 }
 
-/* Encodes a batch of the oldest waiting strips. False where there is none or no encoder yet. A
+/* Encodes the oldest waiting strips. False where there is none or no encoder yet. A
  * failure goes with the strips: the committer sees it. */
 static bool encode_some(struct pipeline *p, akin_encoder **encoder)
 {
@@ -156,7 +164,7 @@ static bool encode_some(struct pipeline *p, akin_encoder **encoder)
         return false;
     akin_error err = {0};
     size_t tiles;
-    struct work *works = pop_batch(p, &tiles), *next;
+    struct work *works = pop_unencoded(p, &tiles), *next;
     pthread_mutex_unlock(&p->mutex);
     akin_status status = encoder_ready(p, encoder, &err);
     if (status == AKIN_OK)
@@ -172,12 +180,12 @@ static bool encode_some(struct pipeline *p, akin_encoder **encoder)
     return true;
 }
 
-/* Whether encoding is more urgent than reading on: a batch waits, and more would only fill
+/* Whether encoding is more urgent than reading on: enough tiles wait, and more would only fill
  * memory. */
 static bool encode_is_due(const struct pipeline *p)
 {
     return p->backlog >= 2 * (size_t)p->thread_max &&
-           (p->backlog_tiles >= p->batch || p->bytes >= p->budget_bytes);
+           (p->backlog_tiles >= p->together || p->bytes >= p->budget_bytes);
 }
 
 /* ---- reading ---- */
@@ -337,7 +345,7 @@ akin_status pipeline_start(struct pipeline **out, const struct plan *plan,
     p->settings = settings;
     p->options = options;
     p->model = model;
-    p->batch = model ? akin_encoder_batch(model) : 1;
+    p->together = model ? tiles_together(model) : 1;
     p->input_px = model ? akin_model_info(model)->input_px : settings->input_px;
     p->budget_bytes = budget_bytes;
     p->thread_max = threads;
@@ -371,7 +379,7 @@ void pipeline_set_model(struct pipeline *p, const akin_model *model)
 {
     pthread_mutex_lock(&p->mutex);
     p->model = model;
-    p->batch = akin_encoder_batch(model);
+    p->together = tiles_together(model);
     pthread_cond_broadcast(&p->for_workers);
     pthread_mutex_unlock(&p->mutex);
 }
