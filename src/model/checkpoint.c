@@ -92,6 +92,10 @@ akin_status akin_trainer_save(const akin_trainer *trainer, const char *path, aki
     struct part parts[PARTS];
     struct header header = {.version = VERSION, .step = trainer->step};
     size_t bytes, at = sizeof header;
+    if (trainer->failed)
+        return akin_error_set(err, AKIN_ERR_INVALID,
+                              "training failed in the middle of a step: '%s' is not written over",
+                              path);
     header.float_count = list_parts(trainer, &trainer->replica[0], parts);
     header.loss_sum = trainer->loss_sum;
     memcpy(header.magic, magic, sizeof magic);
@@ -208,6 +212,7 @@ akin_status akin_trainer_load(akin_trainer *trainer, const char *path, akin_erro
     if (status == AKIN_OK) {
         trainer->step = header.step;
         trainer->loss_sum = header.loss_sum;
+        trainer->failed = false;
     }
     akin_map_close(&map);
     return status;

@@ -48,7 +48,7 @@ static akin_status check(const struct akin_train_options *options,
         double value, low, high;
     } ranges[] = {
         {"input", options->input_px, 32, 256},
-        {"tiles of a side of", tiles->side_px, 8, 512},
+        {"tiles of a side of", tiles->side_px, 32, 384}, /* as trained_create */
         {"epochs", options->epochs, 1, 100000},
         {"batch", options->batch, TILES_MIN, 4096},
         {"replicas", options->replicas, 1, 256},
@@ -65,6 +65,9 @@ static akin_status check(const struct akin_train_options *options,
     if (options->input_px % 32)
         return akin_error_set(err, AKIN_ERR_INVALID, "input %u: it must be a multiple of 32",
                               options->input_px);
+    if (tiles->side_px % 16)
+        return akin_error_set(err, AKIN_ERR_INVALID,
+                              "tiles of a side of %u: it must be a multiple of 16", tiles->side_px);
     if (tiles->count < TILES_MIN || tiles->count > UINT32_MAX)
         return akin_error_set(err, AKIN_ERR_INVALID,
                               "%zu tiles: learning needs at least %d to tell from each other",
@@ -243,18 +246,41 @@ static void replica_loop(void *user, size_t begin, size_t end, unsigned worker)
         replica_run(&trainer->replica[i]);
 }
 
+/* Who has left a meeting place has left it for good: after a failure there is another one. */
+static akin_status meet_again(akin_trainer *trainer, akin_error *err)
+{
+    if (!trainer->apart)
+        return AKIN_OK;
+    comm_threads_free(trainer->handles, trainer->replicas);
+    akin_status status = comm_threads_create(trainer->handles, trainer->replicas, err);
+    for (unsigned i = 0; i < trainer->replicas && status == AKIN_OK; i++)
+        trainer->replica[i].comm = trainer->handles[i];
+    trainer->apart = status != AKIN_OK;
+    return status;
+}
+
 /* The first failure that is not the mere echo of another's leaving. */
-static akin_status first_failure(const akin_trainer *trainer, akin_error *err)
+static akin_status first_failure(akin_trainer *trainer, akin_error *err)
 {
     akin_status echo = AKIN_OK;
     for (unsigned i = 0; i < trainer->replicas; i++) {
         const struct replica *replica = &trainer->replica[i];
         if (replica->status == AKIN_ERR_CANCELLED)
             echo = replica->status;
-        else if (replica->status != AKIN_OK)
+        else if (replica->status != AKIN_OK) {
+            trainer->apart = true;
             return akin_error_set(err, replica->status, "%s", replica->error.text);
+        }
     }
     return echo == AKIN_OK ? AKIN_OK : akin_error_set(err, echo, "stopped");
+}
+
+/* Nothing is told apart: z is one point, or two views of a tile are no more alike than views of two
+ * tiles (which is all that can be seen where the tiles are equal: their views still differ). Of pairs
+ * with one and the same cosine c, uniformity is 4 c - 4; it is higher where the cosines differ. */
+static bool is_collapsed(const struct watch_report *watch)
+{
+    return watch->deviation < WATCH_COLLAPSED || 4 * watch->alignment - 4 <= watch->uniformity;
 }
 
 static akin_status fill_report(akin_trainer *trainer, struct akin_train_epoch *report,
@@ -277,7 +303,7 @@ static akin_status fill_report(akin_trainer *trainer, struct akin_train_epoch *r
                                   .uniformity = watch.uniformity,
                                   .spread = watch.deviation,
                                   .effective_rank = watch.effective_rank,
-                                  .collapsed = watch.deviation < WATCH_COLLAPSED};
+                                  .collapsed = is_collapsed(&watch)};
     report->views_per_s =
         (double)rows * (double)(trainer->step - trainer->first_step) / report->seconds;
     for (unsigned i = 0; i < trainer->replicas; i++)
@@ -291,6 +317,13 @@ akin_status akin_trainer_epoch(akin_trainer *trainer, struct akin_train_epoch *r
     if (akin_trainer_done(trainer))
         return akin_error_set(err, AKIN_ERR_INVALID, "all %u epochs are done",
                               trainer->options.epochs);
+    if (trainer->failed)
+        return akin_error_set(err, AKIN_ERR_INVALID,
+                              "training failed in the middle of a step: it goes on from a "
+                              "checkpoint only");
+    akin_status status = meet_again(trainer, err);
+    if (status != AKIN_OK)
+        return status;
     if (trainer->step % trainer->steps == 0)
         trainer->loss_sum = 0;
     sampler_epoch(trainer->sampler, trainer->step / trainer->steps, trainer->order);
@@ -298,8 +331,9 @@ akin_status akin_trainer_epoch(akin_trainer *trainer, struct akin_train_epoch *r
     trainer->started = trainer_clock();
     trainer->first_step = trainer->step;
     akin_pool_for(trainer->pool, trainer->replicas, 1, replica_loop, trainer);
-    akin_status status = first_failure(trainer, err);
-    if (status != AKIN_OK && status != AKIN_ERR_CANCELLED)
+    status = first_failure(trainer, err);
+    trainer->failed = status != AKIN_OK && status != AKIN_ERR_CANCELLED;
+    if (trainer->failed)
         return status;
     trainer->step = trainer->done_step;
     trainer->loss_sum += trainer->replica[0].loss_sum;
@@ -329,11 +363,14 @@ static void measure_loop(void *user, size_t begin, size_t end, unsigned worker)
 
 akin_status akin_trainer_measure(akin_trainer *trainer, double *seconds, akin_error *err)
 {
+    akin_status status = meet_again(trainer, err);
+    if (status != AKIN_OK)
+        return status;
     sampler_epoch(trainer->sampler, 0, trainer->order);
     for (int i = 0; i < 2; i++) { /* the first warms caches */
         double started = trainer_clock();
         akin_pool_for(trainer->pool, trainer->replicas, 1, measure_loop, trainer);
-        akin_status status = first_failure(trainer, err);
+        status = first_failure(trainer, err);
         if (status != AKIN_OK)
             return status;
         *seconds = trainer_clock() - started;

@@ -50,6 +50,8 @@ struct akin_trainer {
     struct comm **handles; /* of local replicas */
     unsigned replicas;     /* here */
     struct replica *replica;
+    bool apart;                   /* replicas have left: they need another place to meet */
+    bool failed;                  /* in the middle of a step: only a checkpoint helps */
     const struct akin_talk *talk; /* of the epoch that runs */
     struct akin_train_epoch report;
     double started; /* of this call, seconds */

@@ -86,8 +86,8 @@ static akin_status find_effective_rank(double *out, const struct views *v, akin_
 {
     for (size_t i = 0; i < v->dim; i++)
         for (size_t j = 0; j <= i; j++)
-            v->gram[i * v->dim + j] = akin_kernels()->dot_f64(v->columns + i * v->rows,
-                                                              v->columns + j * v->rows, v->rows);
+            v->gram[i * v->dim + j] = v->gram[j * v->dim + i] = akin_kernels()->dot_f64(
+                v->columns + i * v->rows, v->columns + j * v->rows, v->rows);
     akin_status status = akin_eigen_symmetric(v->values, v->vectors, v->dim, v->gram, v->dim, err);
     if (status != AKIN_OK)
         return status;
