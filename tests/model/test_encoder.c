@@ -1,115 +1,22 @@
 /*
  * Running encoders: any number of tiles, split into the batches of the kind, on one thread or
  * several, with the same result; failures of a kind reach the caller; and what is where inside a
- * tile. The kind with batches is made here: it adds a tile's bytes up and refuses what it should
- * never be given.
+ * tile.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <stdatomic.h>
-
-#include "../../src/model/model_kind.h"
 #include "../check.h"
+#include "sums.h"
 #include "tiles.h"
 
 #define PX 24
 #define BANDS 3
 #define BATCH 7
-#define FAILING 250 /* a first byte that this kind cannot bear */
-
-/* ---- a kind with batches ---- */
-
-struct sums {
-    float weight;
-    atomic_int calls, scratches;
-};
-
-static akin_status sums_create(void **out, const struct model_header *header, akin_error *err)
-{
-    (void)header;
-    struct sums *sums = akin_alloc_zero(1, sizeof *sums);
-    if (!sums)
-        return akin_error_memory(err, sizeof *sums, "sums");
-    *out = sums;
-    return AKIN_OK;
-}
-
-static void sums_describe(const void *state, struct model_header *out)
-{
-    (void)state;
-    out->input_px = PX;
-    out->bands = BANDS;
-    out->dim = 2;
-}
-
-static float *sums_weights(void *state, size_t *count)
-{
-    *count = 1;
-    return &((struct sums *)state)->weight;
-}
-
-static uint32_t sums_batch(const void *state)
-{
-    (void)state;
-    return BATCH;
-}
-
-static akin_status sums_scratch_create(void **out, const void *state, akin_error *err)
-{
-    (void)err;
-    *out = (void *)state;
-    atomic_fetch_add(&((struct sums *)state)->scratches, 1);
-    return AKIN_OK;
-}
-
-static void sums_scratch_free(void *scratch)
-{
-    (void)scratch;
-}
-
-static size_t sums_scratch_bytes(const void *state)
-{
-    (void)state;
-    return 1000;
-}
-
-static akin_status sums_encode(const void *state, void *scratch, size_t n,
-                               const uint8_t *const *inputs, const uint8_t *const *filled,
-                               float *out, akin_error *err)
-{
-    atomic_fetch_add(&((struct sums *)scratch)->calls, 1);
-    if (state != scratch || n < 1 || n > BATCH)
-        return akin_error_set(err, AKIN_ERR_LIMIT, "%zu tiles", n);
-    for (size_t i = 0; i < n; i++) {
-        if (inputs[i][0] == FAILING)
-            return akin_error_set(err, AKIN_ERR_IO, "the arithmetic failed");
-        out[2 * i] = filled[i] != NULL;
-        out[2 * i + 1] = 0;
-        for (size_t b = 0; b < PX * PX * BANDS; b++)
-            out[2 * i + 1] += inputs[i][b];
-    }
-    return AKIN_OK;
-}
-
-static const struct model_kind sums_kind = {.name = "sums",
-                                            .create = sums_create,
-                                            .free = akin_free,
-                                            .describe = sums_describe,
-                                            .weights = sums_weights,
-                                            .batch = sums_batch,
-                                            .scratch_create = sums_scratch_create,
-                                            .scratch_free = sums_scratch_free,
-                                            .scratch_bytes = sums_scratch_bytes,
-                                            .encode = sums_encode};
 
 static akin_model *make_sums(struct sums **sums)
 {
-    const struct akin_model_info info = {0};
     akin_model *model = NULL;
-    void *state = NULL;
-    if (sums_create(&state, NULL, NULL) == AKIN_OK)
-        model_create(&model, "sums", &sums_kind, state, &info, NULL);
-    *sums = state;
+    CHECK(sums_make(&model, sums, PX, BATCH, NULL) == AKIN_OK);
     return model;
 }
 
@@ -173,7 +80,7 @@ TEST(a_pool_of_encoders_gives_what_one_gives)
                 akin_encoder_pool_run(encoders, N, tiles.inputs, tiles.filled, together, err));
             CHECK(!memcmp(alone, together, sizeof alone));
         }
-        CHECK(atomic_load(&sums->scratches) <= (int)threads);
+        CHECK(atomic_load(&sums->scratches) <= threads);
         akin_encoder_pool_free(encoders);
         akin_pool_free(pool);
     }
@@ -193,7 +100,7 @@ TEST(a_failure_reaches_the_caller)
     float out[2 * 100];
     REQUIRE(model != NULL);
     for (size_t i = 0; i < 100; i++)
-        tiles.bytes[i * tiles.tile_bytes] = i == 60 ? FAILING : 1;
+        tiles.bytes[i * tiles.tile_bytes] = i == 60 ? SUMS_FAILING : 1;
     REQUIRE_OK(akin_pool_create(&pool, 3, err));
     REQUIRE_OK(akin_encoder_pool_create(&encoders, model, pool, err));
     CHECK_EQ(akin_encoder_pool_run(encoders, 100, tiles.inputs, NULL, out, &why), AKIN_ERR_IO);
