@@ -163,9 +163,15 @@ static akin_status check_recipe(const akin_trainer *trainer, const struct header
                                   "'%s' is of another training: its %s is %g, here it is %g "
                                   "(the same options go on, another --name begins anew)",
                                   path, field_names[i], header->recipe[i], recipe[i]);
-    if (header->float_count != floats || size != sizeof *header + floats * sizeof(float))
-        return akin_error_set(err, AKIN_ERR_CORRUPT, "'%s' is cut short: %zu bytes of %zu", path,
-                              size, sizeof *header + floats * sizeof(float));
+    const size_t bytes = sizeof *header + floats * sizeof(float);
+    if (header->float_count != floats || size != bytes)
+        return akin_error_set(err, AKIN_ERR_CORRUPT, "'%s' %s: %zu bytes of %zu", path,
+                              size < bytes ? "is cut short" : "is damaged", size, bytes);
+    if (header->step > trainer->steps * trainer->options.epochs || !isfinite(header->loss_sum))
+        return akin_error_set(err, AKIN_ERR_CORRUPT,
+                              "'%s' is damaged: it tells of step %llu of %llu", path,
+                              (unsigned long long)header->step,
+                              (unsigned long long)(trainer->steps * trainer->options.epochs));
     return AKIN_OK;
 }
 
