@@ -34,6 +34,40 @@ struct akin_box {
     double head, tail; /* weights of first and of last; tail is 0 where they are one pixel */
 };
 
+/* The left side of a strip's product: element (i, p) is values[i * row + p * column]. */
+#define AKIN_STRIP 16
+struct akin_strip_left {
+    const float *values;
+    size_t row, column;
+};
+
+/* Where the pixels of a small square lie: `runs` runs of channels each, pixel (i, j) of run r at
+ * (i - top) * row + (j - left) * column + r * run. Only those of rows top..bottom and columns
+ * left..right (ends left out) are there: others are read as zeros and not written. */
+struct akin_square {
+    size_t row, column, run;
+    uint32_t top, bottom, left, right;
+};
+
+/* What becomes of an output: relu(value + bias[channel] + what was there); relu makes NaN 0. */
+struct akin_square_end {
+    const float *bias; /* NULL: none */
+    bool add, relu;
+};
+
+/* Winograd's transforms (Lavin and Gray, CVPR 2016), each over all channels at once: `runs` runs of
+ * `channels`. end is for outputs and may be NULL. */
+typedef void akin_transform(float *out, const struct akin_square *to, const float *in,
+                            const struct akin_square *from, size_t runs, size_t channels,
+                            const struct akin_square_end *end);
+struct akin_winograd {
+    akin_transform *input;           /* pixels -> frequencies */
+    akin_transform *output;          /* frequencies -> pixels */
+    akin_transform *weights;         /* 3x3 -> frequencies */
+    akin_transform *output_gradient; /* gradients of outputs -> frequencies */
+    akin_transform *weight_gradient; /* frequencies -> gradient, 3x3 */
+};
+
 struct akin_kernels {
     const char *name; /* "scalar", "avx2", "avx512", "neon" */
 
@@ -68,6 +102,15 @@ struct akin_kernels {
      * has the same order wherever it lies in C. */
     void (*gemm)(float *c, size_t c_stride, const float *a, size_t a_stride, const float *b,
                  size_t b_stride, size_t m, size_t n, size_t k);
+
+    /* A strip of a product: C (m, AKIN_STRIP) = A (m, k) * B (k, AKIN_STRIP), or += where `add`. b
+     * and c are the first of their rows, at those strides. Nothing is packed: for products whose
+     * operands lie in the cache. */
+    void (*multiply_strip)(float *c, size_t c_stride, const struct akin_strip_left *a,
+                           const float *b, size_t b_stride, size_t m, size_t k, bool add);
+    /* The transforms of 3x3 convolutions: of results of 4x4 pixels, whose inputs are 6x6, in 6x6
+     * frequencies; of whole maps of 2x2 pixels with zeros around them, in 3x3. */
+    struct akin_winograd winograd4, winograd2;
 
     /* The instant encoder's inner loop: a convolution that is never written down, rectified on both
      * sides and summed (random convolutional features; Rolf et al., MOSAIKS, 2021).

@@ -19,6 +19,12 @@
 #include "kernels_area_avx2.h"
 #include "kernels_f64.h"
 
+typedef __m256 lanes;
+#define LANES 8
+#define LANES_MAX _mm256_max_ps
+#define STRIP_ROWS 6 /* 12 sums, 2 of B, 1 of A: 15 of the 16 registers */
+#include "kernels_winograd.h"
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* The first n < 8 lanes. */
@@ -365,6 +371,7 @@ const struct akin_kernels kernels_avx2 = {
     .weigh_rows_u8 = weigh_rows_u8,
     .sum_boxes = sum_boxes,
     .bytes_from_f64 = bytes_from_f64,
+    WINOGRAD_KERNELS,
 };
 
 #endif

@@ -15,6 +15,12 @@
 #include "kernels_area_avx2.h"
 #include "kernels_f64.h"
 
+typedef __m512 lanes;
+#define LANES 16
+#define LANES_MAX _mm512_max_ps
+#define STRIP_ROWS 24 /* 24 sums, 1 of B; A is broadcast from memory */
+#include "kernels_winograd.h"
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* The first n lanes of 16; all of them for n >= 16. */
@@ -269,6 +275,7 @@ const struct akin_kernels kernels_avx512 = {
     .weigh_rows_u8 = weigh_rows_u8,
     .sum_boxes = sum_boxes,
     .bytes_from_f64 = bytes_from_f64,
+    WINOGRAD_KERNELS,
 };
 
 #endif

@@ -15,6 +15,12 @@
 #include "kernels_area_plain.h"
 #include "kernels_f64.h"
 
+typedef float32x4_t lanes;
+#define LANES 4
+#define LANES_MAX vmaxnmq_f32
+#define STRIP_ROWS 6 /* 24 sums, 4 of B, 1 of A: 29 of the 32 registers */
+#include "kernels_winograd.h"
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* n < 4 values, zeros behind them. */
@@ -318,6 +324,7 @@ const struct akin_kernels kernels_neon = {
     .weigh_rows_u8 = weigh_rows_u8,
     .sum_boxes = sum_boxes,
     .bytes_from_f64 = bytes_from_f64,
+    WINOGRAD_KERNELS,
 };
 
 #endif

@@ -11,6 +11,12 @@
 #include <math.h>
 #include <string.h>
 
+typedef float lanes;
+#define LANES 1
+#define LANES_MAX fmaxf
+#define STRIP_ROWS 4
+#include "kernels_winograd.h"
+
 static float dot(const float *a, const float *b, size_t n)
 {
     float sum = 0;
@@ -165,4 +171,5 @@ const struct akin_kernels kernels_scalar = {
     .weigh_rows_u8 = weigh_rows_u8,
     .sum_boxes = sum_boxes,
     .bytes_from_f64 = bytes_from_f64,
+    WINOGRAD_KERNELS,
 };
