@@ -147,9 +147,8 @@ dnnl_memory_t graph_memory(struct graph *graph, const graph_md *md, void *data)
     return memory;
 }
 
-dnnl_memory_t graph_block(struct graph *graph, const graph_md *md)
+void *graph_own(struct graph *graph, size_t bytes)
 {
-    size_t bytes = dnnl_memory_desc_get_size(md);
     if (graph->status != AKIN_OK)
         return NULL;
     void *block = graph->block_count < GRAPH_STEPS_MAX ? akin_alloc_zero(bytes, 1) : NULL;
@@ -159,7 +158,13 @@ dnnl_memory_t graph_block(struct graph *graph, const graph_md *md)
     }
     graph->blocks[graph->block_count++] = block;
     graph->block_bytes += bytes;
-    return graph_memory(graph, md, block);
+    return block;
+}
+
+dnnl_memory_t graph_block(struct graph *graph, const graph_md *md)
+{
+    void *block = graph_own(graph, dnnl_memory_desc_get_size(md));
+    return block ? graph_memory(graph, md, block) : NULL;
 }
 
 void graph_arg(struct graph *graph, struct graph_step *step, int id, const graph_md *md, int buffer)

@@ -64,6 +64,9 @@ int graph_folded(struct graph *graph, int x, const struct graph_folded *at, int 
     struct folded it = {0};
     if (x < 0 || graph->status != AKIN_OK)
         return -1;
+    if (graph_winograd_fits(graph, x, at->out, at->k, at->stride) &&
+        (add_to < 0 || dnnl_memory_desc_equal(&graph->tensors[x].md, &graph->tensors[add_to].md)))
+        return graph_winograd_folded(graph, x, at, add_to);
     describe(graph, &it, &graph->tensors[x], at, add_to >= 0);
     if (graph->status != AKIN_OK)
         return -1;

@@ -231,6 +231,18 @@ static void push_weight_gradient(struct graph *graph, const struct convolution *
     graph_arg(graph, step, DNNL_ARG_DIFF_WEIGHTS, &blocked, buffer);
 }
 
+int graph_sum_target(struct graph *graph, int x, bool adds)
+{
+    const graph_md md = graph->tensors[x].md;
+    int gradient = graph_gradient_buffer(graph, x);
+    if (!adds)
+        return gradient;
+    int part = graph_buffer(graph, dnnl_memory_desc_get_size(&md));
+    push_loop(graph, &graph->backward, "gradient sum", run_accumulate, &md,
+              (const int[2]){gradient, part}, 2);
+    return part;
+}
+
 static void push_data_gradient(struct graph *graph, const struct convolution *it,
                                dnnl_memory_t forward_weights, int x, int y, bool adds)
 {
@@ -251,17 +263,58 @@ static void push_data_gradient(struct graph *graph, const struct convolution *it
         dnnl_memory_desc_equal(&md, &it->weights)
             ? forward_weights
             : graph_blocked_weights(graph, &it->plain, graph->options.parameters + it->offset, &md);
-    int gradient = graph_gradient_buffer(graph, x), to = gradient;
-    if (adds) {
-        to = graph_buffer(graph, dnnl_memory_desc_get_size(&it->source));
-        push_loop(graph, &graph->backward, "gradient sum", run_accumulate, &it->source,
-                  (const int[2]){gradient, to}, 2);
-    }
+    int to = graph_sum_target(graph, x, adds);
     struct graph_step *step = graph_push(graph, &graph->backward, "data gradient");
     graph_primitive(graph, step, chosen, true);
     graph_arg(graph, step, DNNL_ARG_DIFF_DST, &it->result, graph_gradient_buffer(graph, y));
     graph_arg_memory(graph, step, DNNL_ARG_WEIGHTS, weights);
     graph_arg(graph, step, DNNL_ARG_DIFF_SRC, &it->source, to);
+}
+
+/* The buffer in which a backward step finds x's values: kept, or made again. */
+static int values_for_gradient(struct graph *graph, int x)
+{
+    const struct graph_tensor *in = &graph->tensors[x];
+    return in->again.x < 0 ? in->value : graph_buffer(graph, dnnl_memory_desc_get_size(&in->md));
+}
+
+static int winograd(struct graph *graph, int x, size_t weight, uint32_t out, bool adds)
+{
+    int y = graph_winograd(graph, x, weight, out);
+    if (y < 0 || !graph->options.training)
+        return y;
+    int from = values_for_gradient(graph, x);
+    graph_winograd_gradients(graph, x, from, y, weight, adds);
+    if (from != graph->tensors[x].value)
+        push_again(graph, &graph->tensors[x], from);
+    return graph->status == AKIN_OK ? y : -1;
+}
+
+/* y = convolution of x by oneDNN; x is in the layout that it asked for. */
+static int direct(struct graph *graph, const struct convolution *it, int x, bool adds)
+{
+    int y = graph_tensor(graph, &it->result);
+    if (y < 0) {
+        dnnl_primitive_desc_destroy(it->forward);
+        return -1;
+    }
+    graph->tensors[y].learns = true;
+    dnnl_memory_t weights = graph_blocked_weights(
+        graph, &it->plain, graph->options.parameters + it->offset, &it->weights);
+    if (graph->options.training) {
+        if (graph->tensors[x].learns)
+            push_data_gradient(graph, it, weights, x, y, adds);
+        int from = values_for_gradient(graph, x);
+        push_weight_gradient(graph, it, x, from, y);
+        if (from != graph->tensors[x].value)
+            push_again(graph, &graph->tensors[x], from);
+    }
+    struct graph_step *step = graph_push(graph, &graph->forward, "convolution");
+    graph_primitive(graph, step, it->forward, true);
+    graph_arg(graph, step, DNNL_ARG_SRC, &it->source, graph->tensors[x].value);
+    graph_arg_memory(graph, step, DNNL_ARG_WEIGHTS, weights);
+    graph_arg(graph, step, DNNL_ARG_DST, &it->result, graph->tensors[y].value);
+    return graph->status == AKIN_OK ? y : -1;
 }
 
 int graph_convolution(struct graph *graph, int x, size_t weight, uint32_t out, uint32_t k,
@@ -270,34 +323,16 @@ int graph_convolution(struct graph *graph, int x, size_t weight, uint32_t out, u
     struct convolution it = {.offset = weight};
     if (x < 0 || graph->status != AKIN_OK)
         return -1;
+    if (graph_winograd_fits(graph, x, out, k, stride))
+        return winograd(graph, x, weight, out, adds);
     choose_layouts(graph, &it, x, out, k, stride);
     if (graph->status == AKIN_OK)
         x = graph_convert(graph, x, &it.source);
-    int y = graph->status == AKIN_OK ? graph_tensor(graph, &it.result) : -1;
-    if (y < 0) {
-        if (it.forward)
-            dnnl_primitive_desc_destroy(it.forward);
-        return -1;
-    }
-    graph->tensors[y].learns = true;
-    dnnl_memory_t weights =
-        graph_blocked_weights(graph, &it.plain, graph->options.parameters + it.offset, &it.weights);
-    if (graph->options.training) {
-        if (graph->tensors[x].learns)
-            push_data_gradient(graph, &it, weights, x, y, adds);
-        const struct graph_tensor *in = &graph->tensors[x];
-        int from =
-            in->again.x < 0 ? in->value : graph_buffer(graph, dnnl_memory_desc_get_size(&in->md));
-        push_weight_gradient(graph, &it, x, from, y);
-        if (from != in->value)
-            push_again(graph, in, from);
-    }
-    struct graph_step *step = graph_push(graph, &graph->forward, "convolution");
-    graph_primitive(graph, step, it.forward, true);
-    graph_arg(graph, step, DNNL_ARG_SRC, &it.source, graph->tensors[x].value);
-    graph_arg_memory(graph, step, DNNL_ARG_WEIGHTS, weights);
-    graph_arg(graph, step, DNNL_ARG_DST, &it.result, graph->tensors[y].value);
-    return graph->status == AKIN_OK ? y : -1;
+    if (graph->status == AKIN_OK)
+        return direct(graph, &it, x, adds);
+    if (it.forward)
+        dnnl_primitive_desc_destroy(it.forward);
+    return -1;
 }
 
 /* ---- batch normalisation ---- */

@@ -10,6 +10,7 @@
 #include <dnnl.h>
 #include <string.h>
 
+#include "akin/vec.h"
 #include "graph.h"
 
 #define GRAPH_STEPS_MAX 512
@@ -66,6 +67,9 @@ struct graph_step {
     const float *from;  /* run: parameters or statistics */
     float *to;          /* run: gradients or statistics */
     enum graph_dtype dtype;
+    const struct winograd *plan; /* run: winograd's */
+    struct akin_square_end end;
+    bool turned;
 };
 
 struct graph_list {
@@ -120,6 +124,8 @@ dnnl_memory_t graph_memory(struct graph *graph, const graph_md *md, void *data);
 dnnl_memory_t graph_block(struct graph *graph, const graph_md *md);
 /* Whether oneDNN would run its reference code, which is there to be right and not to be fast. */
 bool graph_is_reference(const_dnnl_primitive_desc_t desc);
+/* Fresh memory that lives as long as the graph; NULL after a failure. */
+void *graph_own(struct graph *graph, size_t bytes);
 /* Makes the step's primitive from a description and frees that; refuses implementations that are
  * only oneDNN's reference (they take a hundred times as long) where `fast`. */
 void graph_primitive(struct graph *graph, struct graph_step *step, dnnl_primitive_desc_t desc,
@@ -170,6 +176,22 @@ int graph_convert(struct graph *graph, int x, const graph_md *md);
  * graph_refresh. */
 dnnl_memory_t graph_blocked_weights(struct graph *graph, const graph_md *plain, float *from,
                                     const graph_md *md);
+
+/* The buffer for a data gradient of x: x's own, or, where it adds to what is there, one whose sum
+ * with it is pushed here. */
+int graph_sum_target(struct graph *graph, int x, bool adds);
+
+/* ---- graph_winograd.c ---- */
+
+bool graph_winograd_fits(const struct graph *graph, int x, uint32_t out, uint32_t k,
+                         uint32_t stride);
+/* The forward step; `weight` is the offset of the plain weights. Returns the result. */
+int graph_winograd(struct graph *graph, int x, size_t weight, uint32_t out);
+/* The backward steps; `from` holds the values of x. */
+void graph_winograd_gradients(struct graph *graph, int x, int from, int y, size_t weight,
+                              bool adds);
+/* With bias, relu and shortcut: see graph_folded. */
+int graph_winograd_folded(struct graph *graph, int x, const struct graph_folded *at, int add_to);
 
 /* ---- graph_columns.c ---- */
 
