@@ -13,6 +13,12 @@ static const struct {
     bool mean, deviation;
 } taken[ARCH_STAGES] = {{false, false}, {true, false}, {true, true}, {true, true}};
 
+void features_taken(unsigned stage, bool *mean, bool *deviation)
+{
+    *mean = taken[stage].mean;
+    *deviation = taken[stage].deviation;
+}
+
 size_t features_size(const struct arch *arch)
 {
     size_t size = 0;

@@ -12,6 +12,8 @@
 
 #include "net.h"
 
+/* Whether of a stage (0 is the first) the mean is taken, and the deviation behind it. */
+void features_taken(unsigned stage, bool *mean, bool *deviation);
 /* Floats of a tile's features. */
 size_t features_size(const struct arch *arch);
 /* Floats of scratch that features_pool needs. */

@@ -37,9 +37,10 @@ struct model_kind {
     /* Options and references into the card, for people. */
     void (*card)(const void *state, akin_json *card);
     float *(*weights)(void *state, size_t *count); /* borrowed */
-    /* May be NULL. A second file of the encoder, in its folder beside weights.bin and card.json: a
-     * kind that has one keeps the file's checksum among its settings, and the encoder's fingerprint
-     * then covers those. Load is called with the weights in place, and checks all that it reads. */
+    /* May be NULL. More files of the encoder, in its folder beside weights.bin and card.json. Where
+     * it cannot do without (load_extra), the file's checksum is kept among the settings, and the
+     * encoder's fingerprint then covers those; load is called with the weights in place, and checks
+     * all that it reads. Save alone writes what is for other tools. */
     akin_status (*load_extra)(void *state, const char *folder, akin_error *err);
     akin_status (*save_extra)(const void *state, const char *folder, akin_error *err);
 

@@ -96,8 +96,7 @@ akin_status net_create(struct net *out, const struct arch_table *table, uint32_t
 
 /* ---- encoding ---- */
 
-/* "layer1.0.conv1" -> "layer1.0.bn1", "downsample.0" -> "downsample.1" */
-static void norm_of(char *out, size_t size, const char *convolution)
+void net_norm_name(char *out, size_t size, const char *convolution)
 {
     const char *conv = strstr(convolution, "conv");
     size_t stem = conv ? (size_t)(conv - convolution) : strlen(convolution) - 1;
@@ -112,7 +111,7 @@ static void fold_one(const struct builder *builder, const struct arch_tensor *we
     char name[48], norm[56];
     snprintf(name, sizeof name, "%.*s", (int)(strlen(weight->name) - strlen(".weight")),
              weight->name);
-    norm_of(norm, sizeof norm, name);
+    net_norm_name(norm, sizeof norm, name);
     const float *scale = parameters + offset_of(builder, norm, "weight");
     const float *shift = parameters + offset_of(builder, norm, "bias");
     const float *mean = statistics + offset_of(builder, norm, "running_mean");
@@ -142,7 +141,7 @@ static int folded(const struct builder *builder, int x, const char *name, uint32
 {
     char weight[64], norm[56];
     snprintf(weight, sizeof weight, "%s.weight", name);
-    norm_of(norm, sizeof norm, name);
+    net_norm_name(norm, sizeof norm, name);
     const struct arch_tensor *tensor = arch_find(builder->table, weight);
     const struct graph_folded at = {.weight = tensor->offset,
                                     .bias = offset_of(builder, norm, "bias"),

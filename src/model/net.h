@@ -25,6 +25,9 @@ akin_status net_create(struct net *out, const struct arch_table *table, uint32_t
  * shift was. */
 void net_fold(const struct arch_table *table, const float *parameters, const float *statistics,
               float *out);
+/* The norm behind a convolution: "layer1.0.conv1" -> "layer1.0.bn1", "downsample.0" ->
+ * "downsample.1". */
+void net_norm_name(char *out, size_t size, const char *convolution);
 /* A net that encodes, over folded parameters (in options->parameters): no head; the maps of all
  * stages are kept. z is -1. */
 akin_status net_create_folded(struct net *out, const struct arch_table *table, uint32_t px,

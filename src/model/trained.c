@@ -210,18 +210,25 @@ static akin_status shrink(const struct trained *trained, struct trained_scratch 
                            scratch->small, scratch->small_mask, err);
 }
 
+/* A batch is filled up with its last tile. */
+static akin_status forward(const struct trained *trained, struct trained_scratch *scratch, size_t n,
+                           const uint8_t *const *inputs, unsigned d4, akin_error *err)
+{
+    const uint32_t px = trained->px, bands = trained->table.arch.bands;
+    float *x = graph_data(scratch->net.graph, scratch->net.input);
+    for (size_t i = 0; i < TRAINED_BATCH; i++)
+        augment_plain(&scratch->normal, inputs[i < n ? i : n - 1], px, bands, px, d4,
+                      x + i * px * px * bands);
+    return graph_forward(scratch->net.graph, err);
+}
+
 akin_status trained_features(const struct trained *trained, struct trained_scratch *scratch,
                              size_t n, const uint8_t *const *inputs, const uint8_t *const *filled,
                              unsigned d4, float *net, float *instant, bool *there, akin_error *err)
 {
     const struct arch *arch = &trained->table.arch;
-    const size_t floats = (size_t)trained->px * trained->px * arch->bands;
     const size_t net_size = features_size(arch), instant_size = trained->instant_pca.in;
-    float *x = graph_data(scratch->net.graph, scratch->net.input);
-    for (size_t i = 0; i < TRAINED_BATCH; i++) /* a batch is filled up with its last tile */
-        augment_plain(&scratch->normal, inputs[i < n ? i : n - 1], trained->px, arch->bands,
-                      trained->px, d4, x + i * floats);
-    akin_status status = graph_forward(scratch->net.graph, err);
+    akin_status status = forward(trained, scratch, n, inputs, d4, err);
     for (size_t i = 0; i < n && status == AKIN_OK; i++) {
         const uint8_t *input = inputs[i], *mask = filled[i];
         if (d4 && mask) {
@@ -260,4 +267,55 @@ void trained_project(const struct trained *trained, float *net, float *instant, 
     for (uint32_t i = 0; i < first + second; i++)
         out[i] *= !(parts & (i < first ? 1u : 2u)) ? 0 : trained->part_weight[i >= first];
     akin_normalize(out, first + second);
+}
+
+/* ---- where inside a tile ---- */
+
+#define CELLS_STAGE 2 /* whose map's grid the cells are: stage 3's */
+
+uint32_t trained_cells_side(const struct trained_scratch *scratch)
+{
+    uint32_t channels, side;
+    graph_map_size(scratch->net.graph, scratch->net.stage[CELLS_STAGE], &channels, &side);
+    return side;
+}
+
+/* What is there in the window of 3 x 3 cells around a cell, as a mask of the tile: pooled by it, each
+ * map counts as far as its cells lie in the window, whatever their size. */
+static void mask_window(uint8_t *mask, const uint8_t *filled, size_t px, size_t side, size_t row,
+                        size_t column)
+{
+    const size_t top = (row ? row - 1 : 0) * px / side,
+                 left = (column ? column - 1 : 0) * px / side;
+    const size_t bottom = (row + 2 < side ? row + 2 : side) * px / side;
+    const size_t right = (column + 2 < side ? column + 2 : side) * px / side;
+    memset(mask, 0, px * px);
+    for (size_t y = top; y < bottom; y++) {
+        if (filled)
+            memcpy(mask + y * px + left, filled + y * px + left, right - left);
+        else
+            memset(mask + y * px + left, 1, right - left);
+    }
+}
+
+akin_status trained_cells(const struct trained *trained, struct trained_scratch *scratch,
+                          const uint8_t *input, const uint8_t *filled, float *features, float *out,
+                          akin_error *err)
+{
+    const uint32_t side = trained_cells_side(scratch), first = trained->instant_pca.out;
+    const uint32_t second = trained->net_pca.out;
+    uint8_t *mask = scratch->turned_mask;
+    akin_status status = forward(trained, scratch, 1, &input, 0, err);
+    if (status != AKIN_OK)
+        return status;
+    memset(out, 0, (size_t)side * side * (first + second) * sizeof *out);
+    for (size_t i = 0; i < (size_t)side * side; i++, out += first + second) {
+        mask_window(mask, filled, trained->px, side, i / side, i % side);
+        if (!features_pool(&scratch->net, &trained->table.arch, trained->px, 0, mask, scratch->maps,
+                           features))
+            continue;
+        pca_apply(&trained->net_pca, features, out + first);
+        akin_normalize(out + first, second);
+    }
+    return AKIN_OK;
 }

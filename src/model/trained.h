@@ -67,4 +67,13 @@ akin_status trained_features(const struct trained *trained, struct trained_scrat
 void trained_project(const struct trained *trained, float *net, float *instant, unsigned parts,
                      float *out);
 
+/* Where inside a tile (akin_encoder_cells): a grid of side x side cells, that of stage 3's map. */
+uint32_t trained_cells_side(const struct trained_scratch *scratch);
+/* The net's maps of one tile pooled over the window of 3 x 3 cells around each cell, in the net's
+ * part of a unit vector (side, side, dim) whose instant part is zero; zeros where nothing was there.
+ * features (features_size) is scratch. */
+akin_status trained_cells(const struct trained *trained, struct trained_scratch *scratch,
+                          const uint8_t *input, const uint8_t *filled, float *features, float *out,
+                          akin_error *err);
+
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "model_kind.h"
-#include "trained.h"
+#include "trained_export.h"
 
 enum {
     SETTING_PRESET,
@@ -94,6 +94,12 @@ static void card(const void *state, akin_json *card)
     akin_json_set(words, "instant_dim", akin_json_integer(trained->instant_pca.out));
     akin_json_set(words, "instant_px", akin_json_integer(trained->instant_options.input_px));
     akin_json_set(card, "options", words);
+    akin_json_set(
+        card, "for_other_tools",
+        akin_json_string(TRAINED_ONNX_NAME
+                         ": pixel values of 0 to 255 to the net's part of the vector (its "
+                         "last net_dim numbers, at unit length); " TRAINED_SAFETENSORS_NAME
+                         ": the net's weights under torchvision's names"));
     agreement_words(trained, card);
     static const char *const references[] = {
         "Chen et al., A simple framework for contrastive learning (SimCLR), ICML 2020",
@@ -183,6 +189,21 @@ static akin_status encode(const void *state, void *memory, size_t n, const uint8
     return status;
 }
 
+static akin_status cells(const void *state, void *memory, const uint8_t *input,
+                         const uint8_t *filled, uint32_t *rows, uint32_t *cols, float *out,
+                         akin_error *err)
+{
+    const struct scratch *scratch = memory;
+    *rows = *cols = trained_cells_side(scratch->inner);
+    return out ? trained_cells(state, scratch->inner, input, filled, scratch->net, out, err)
+               : AKIN_OK;
+}
+
+static akin_status save_extra(const void *state, const char *folder, akin_error *err)
+{
+    return trained_export(state, folder, err);
+}
+
 const struct model_kind trained_kind = {
     .name = "trained",
     .code = 2,
@@ -191,9 +212,11 @@ const struct model_kind trained_kind = {
     .describe = describe,
     .card = card,
     .weights = weights,
+    .save_extra = save_extra,
     .batch = batch,
     .scratch_create = scratch_create,
     .scratch_free = scratch_free,
     .scratch_bytes = scratch_bytes,
     .encode = encode,
+    .cells = cells,
 };
