@@ -8,23 +8,53 @@
 
 #include "cli.h"
 
-enum { MODEL, REFIT, KEEP_DEFAULT, THREADS };
+enum {
+    MODEL,
+    REFIT,
+    KEEP_DEFAULT,
+    THREADS,
+    NAME,
+    INPUT_NAME,
+    OUTPUT_NAME,
+    LAYOUT,
+    POOLING,
+    INPUT,
+    SCALE,
+    MEAN,
+    STD,
+    ONNXRUNTIME
+};
+#define FIRST_OF_FILES NAME /* options from here on go with --model FILE.onnx only */
 
 static const struct cli_option options[] = {
-    {0, "model", "NAME", "an encoder of the collection"},
+    {0, "model", "NAME", "an encoder of the collection, or FILE.onnx: any network from elsewhere"},
     {0, "refit", NULL, "fit the instant encoder again, on the collection as it is now"},
     {0, "keep-default", NULL, "only embed what the encoder lacks; the default stays"},
     {'j', "threads", "N", "1 to 256 (default: one a CPU)"},
+    {0, "name", "NAME", "of a FILE.onnx as an encoder (default: the file's)"},
+    {0, "input-name", "NAME", "its input (default: the image)"},
+    {0, "output-name", "NAME", "its output (default: a vector, else a map, else tokens)"},
+    {0, "layout", "LAYOUT", "of its input: nchw, nhwc, auto (default)"},
+    {0, "pooling", "HOW",
+     "none, mean, cls, patches-mean, auto (default): how one vector\n"
+     "comes out of a map or tokens"},
+    {0, "input", "PX", "1 to 1024: side of its input, where the file leaves it open"},
+    {0, "scale", "N", "1 (default) or 255: what it calls white, before mean and std"},
+    {0, "mean", "A,B,C", "taken off its channels; one number for all, or one each (default 0)"},
+    {0, "std", "A,B,C", "its channels are divided by (default 1)"},
+    {0, "onnxruntime", "PATH", "libonnxruntime.so.1 (default: $AKIN_ONNXRUNTIME, else searched)"},
     {0}};
 
 static int run(int argc, char **argv);
 const struct cli_command cmd_embed = {
     "embed",
     "embed every tile again with another encoder",
-    "DIR --model NAME | --refit [options]",
+    "DIR --model NAME | --model FILE.onnx | --refit [options]",
     "Embeds the tiles of DIR that the encoder lacks, from their chips, beside the index that\n"
     "goes on answering; when all are there the encoder becomes the default in one step. After\n"
-    "a stop or a crash the same command goes on.",
+    "a stop or a crash the same command goes on.\n"
+    "FILE.onnx becomes an encoder of the collection first. What its flags leave open is taken\n"
+    "from FILE.json beside it, and from the file itself.",
     options,
     run};
 
@@ -45,7 +75,7 @@ static void say_result(const struct akin_embed_report *report, bool keep_default
                         "names their images\n");
 }
 
-static int embed(const char *dir, struct akin_embed_options *embed_options)
+static int embed_all(const char *dir, struct akin_embed_options *embed_options)
 {
     struct cli_talk talk;
     struct akin_embed_report report;
@@ -64,38 +94,132 @@ static int embed(const char *dir, struct akin_embed_options *embed_options)
     return report.tiles_failed || report.tiles_indexed < report.tiles ? CLI_FAILED : CLI_OK;
 }
 
+/* ---- the command line ---- */
+
+struct request {
+    struct akin_embed_options embed;
+    struct akin_onnx_options onnx;
+    const char *dir, *name;
+    const char *file_option; /* the first option given that goes with FILE.onnx only */
+    bool refit;
+};
+
+/* "A,B,C": as many as there are. */
+static akin_status set_numbers(double *out, uint32_t *count, const char *value, const char *name,
+                               akin_error *err)
+{
+    unsigned n = 1;
+    for (const char *at = value; *at; at++)
+        n += *at == ',';
+    if (n > AKIN_BANDS_MAX)
+        return akin_error_set(err, AKIN_ERR_INVALID, "%s: at most %d numbers", name,
+                              AKIN_BANDS_MAX);
+    *count = n;
+    return akin_parse_doubles(out, n, value, name, err);
+}
+
+static akin_status set_for_file(struct akin_onnx_options *onnx, int option, const char *value,
+                                akin_error *err)
+{
+    uint64_t number = 0;
+    akin_status status = AKIN_OK;
+    switch (option) {
+    case INPUT_NAME:
+        onnx->input = value;
+        break;
+    case OUTPUT_NAME:
+        onnx->output = value;
+        break;
+    case LAYOUT:
+        onnx->layout = value;
+        break;
+    case POOLING:
+        onnx->pooling = value;
+        break;
+    case INPUT:
+        status = akin_parse_u64(&number, value, 1, 1024, "--input", err);
+        onnx->input_px = (uint32_t)number;
+        break;
+    case SCALE:
+        return akin_parse_double(&onnx->scale, value, 1, 255, "--scale", err);
+    case MEAN:
+        return set_numbers(onnx->mean, &onnx->mean_count, value, "--mean", err);
+    case STD:
+        return set_numbers(onnx->std, &onnx->std_count, value, "--std", err);
+    default:
+        onnx->library = value;
+    }
+    return status;
+}
+
+static akin_status set(struct request *request, int option, const char *value, akin_error *err)
+{
+    struct akin_embed_options *embed = &request->embed;
+    uint64_t number = 0;
+    akin_status status = AKIN_OK;
+    if (option >= FIRST_OF_FILES && !request->file_option)
+        request->file_option = options[option].name;
+    switch (option) {
+    case MODEL:
+        embed->onnx_path = akin_text_ends_with(value, ".onnx") ? value : NULL;
+        embed->model = embed->onnx_path ? NULL : value;
+        break;
+    case REFIT:
+        request->refit = true;
+        break;
+    case KEEP_DEFAULT:
+        embed->keep_default = true;
+        break;
+    case THREADS:
+        status = akin_parse_u64(&number, value, 1, 256, "-j", err);
+        embed->threads = (unsigned)number;
+        break;
+    case NAME:
+        request->name = value;
+        break;
+    default:
+        return set_for_file(&request->onnx, option, value, err);
+    }
+    return status;
+}
+
+/* What does not go together. */
+static int check(const struct request *request)
+{
+    const struct akin_embed_options *embed = &request->embed;
+    if (!request->dir)
+        return cli_misuse(&cmd_embed, "which collection?");
+    if (request->refit == (embed->model || embed->onnx_path))
+        return cli_misuse(&cmd_embed, "give either --model NAME, --model FILE.onnx or --refit");
+    if (request->file_option && !embed->onnx_path)
+        return cli_misuse(&cmd_embed, "--%s goes with --model FILE.onnx only",
+                          request->file_option);
+    return CLI_OK;
+}
+
 static int run(int argc, char **argv)
 {
     struct cli_parser parser;
-    struct akin_embed_options embed_options = {0};
-    const char *dir = NULL, *value;
-    bool again = false;
-    uint64_t number;
+    struct request request = {0};
+    const char *value;
     akin_error err = {0};
-    int option;
+    int option, status;
 
+    akin_onnx_options_default(&request.onnx);
     cli_parser_init(&parser, &cmd_embed, argc, argv);
     while ((option = cli_next(&parser, &value)) != CLI_END) {
         if (option <= CLI_BAD)
             return cli_exit(option);
-        if (option == CLI_WORD && !cli_take_dir(&cmd_embed, &dir, value))
+        if (option == CLI_WORD && !cli_take_dir(&cmd_embed, &request.dir, value))
             return CLI_MISUSE;
-        if (option == CLI_WORD)
-            continue;
-        if (option == MODEL)
-            embed_options.model = value;
-        else if (option == REFIT)
-            again = true;
-        else if (option == KEEP_DEFAULT)
-            embed_options.keep_default = true;
-        else if (akin_parse_u64(&number, value, 1, 256, "-j", &err) != AKIN_OK)
+        if (option != CLI_WORD && set(&request, option, value, &err) != AKIN_OK)
             return cli_misuse(&cmd_embed, "%s", err.text);
-        else
-            embed_options.threads = (unsigned)number;
     }
-    if (!dir)
-        return cli_misuse(&cmd_embed, "which collection?");
-    if (again == (embed_options.model != NULL))
-        return cli_misuse(&cmd_embed, "give either --model NAME or --refit");
-    return embed(dir, &embed_options);
+    if ((status = check(&request)) != CLI_OK)
+        return status;
+    if (request.embed.onnx_path) {
+        request.embed.model = request.name;
+        request.embed.onnx = &request.onnx;
+    }
+    return embed_all(request.dir, &request.embed);
 }

@@ -13,6 +13,7 @@
 
 #include "akin/catalog.h"
 #include "akin/core.h"
+#include "akin/model.h"
 #include "akin/source.h"
 
 #pragma GCC visibility push(default)
@@ -54,8 +55,13 @@ akin_status akin_add(const char *dir, const char *const *sources, size_t source_
 struct akin_embed_options {
     const char *model; /* an encoder of the collection; NULL = fit the instant one again, on the
                           collection as it is now (its name is instant-2, instant-3, ...) */
-    bool keep_default; /* only complete the encoder's index; default false */
-    unsigned threads;  /* 0 = akin_cpu_count() */
+    /* Not NULL: an .onnx file, which is brought in (akin_model_import_onnx) and saved as an encoder
+     * called `model`, NULL = as the file is called. AKIN_ERR_EXISTS where there is another one of
+     * this name; the same file with the same options goes on where it was. */
+    const char *onnx_path;
+    const struct akin_onnx_options *onnx; /* NULL = defaults; the bands are the collection's */
+    bool keep_default;                    /* only complete the encoder's index; default false */
+    unsigned threads;                     /* 0 = akin_cpu_count() */
     const struct akin_talk *talk;
 };
 

@@ -1,6 +1,6 @@
 /*
- * Embedding again, from chips: with an encoder that is there, or with the instant one fitted anew
- * (embed_refit.c). The new index is filled beside the old one in batches (embed_batch.c); what it has
+ * Embedding again, from chips: with an encoder that is there, with one brought from elsewhere
+ * (embed_import.c), or with the instant one fitted anew (embed_refit.c). The new index is filled beside the old one in batches (embed_batch.c); what it has
  * already is not done again, so that a stop costs at most a batch. The catalogue's default changes
  * last, in one step.
  *
@@ -137,12 +137,15 @@ static akin_status embed_all(struct embed *embed)
 
 /* ---- which encoder ---- */
 
-/* The one named, or the refit that was not finished; embed->model stays NULL where it has to be a
+/* The one brought or named, or the refit that was not finished; embed->model stays NULL where it has to be a
  * new refit. */
 static akin_status open_model(struct embed *embed)
 {
     const char *dir = akin_catalog_dir(embed->catalog);
     char *unfinished = NULL;
+    if (embed->options->onnx_path)
+        return embed_import(&embed->model, embed->catalog, embed->options->model,
+                            embed->options->onnx_path, embed->options->onnx, embed->err);
     if (embed->options->model)
         return akin_model_open(&embed->model, dir, embed->options->model, embed->err);
     akin_status status =

@@ -48,4 +48,10 @@ void embed_batch_clear(struct embed_batch *batch);
 akin_status embed_refit(akin_model **out, akin_catalog *catalog, akin_index *index,
                         struct embed_batch *batch, akin_error *err);
 
+/* The encoder of an .onnx file, saved in the collection as `name` (NULL: the file's own). options may
+ * be NULL; their bands are the collection's. AKIN_ERR_EXISTS where another encoder has the name. */
+akin_status embed_import(akin_model **out, const akin_catalog *catalog, const char *name,
+                         const char *path, const struct akin_onnx_options *options,
+                         akin_error *err);
+
 #endif
