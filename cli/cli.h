@@ -34,7 +34,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cmd_init, cmd_add, cmd_search, cmd_eval, cmd_status, cmd_verify,
-    cmd_embed;
+    cmd_embed, cmd_train;
 
 /* Walks the arguments behind the command's name. --name value, --name=value, -k value, -kvalue;
  * "--" ends the options. */
@@ -67,9 +67,13 @@ struct cli_talk {
     bool quiet;
     enum akin_level level; /* messages below it are not shown */
     bool terminal, bar_shown;
+    const char *what; /* of the work that is shown */
     int64_t began_ms, shown_ms;
 };
 void cli_talk_init(struct cli_talk *talk);
+#define CLI_SECONDS_TEXT_MAX 24
+/* "90 s", "12 min", "3.5 h". */
+void cli_format_seconds(char out[CLI_SECONDS_TEXT_MAX], double seconds);
 /* Clears the bar, so that what follows begins on a fresh line. */
 void cli_talk_end(struct cli_talk *talk);
 

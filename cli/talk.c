@@ -42,27 +42,27 @@ static void log_text(void *user, enum akin_level level, const char *stage, const
     fprintf(stderr, "%s%s\n", words[level], text);
 }
 
-static void format_seconds(char out[24], double seconds)
+void cli_format_seconds(char out[CLI_SECONDS_TEXT_MAX], double seconds)
 {
     if (seconds < 120)
-        snprintf(out, 24, "%.0f s", seconds);
+        snprintf(out, CLI_SECONDS_TEXT_MAX, "%.0f s", seconds);
     else if (seconds < 7200)
-        snprintf(out, 24, "%.0f min", seconds / 60);
+        snprintf(out, CLI_SECONDS_TEXT_MAX, "%.0f min", seconds / 60);
     else
-        snprintf(out, 24, "%.1f h", seconds / 3600);
+        snprintf(out, CLI_SECONDS_TEXT_MAX, "%.1f h", seconds / 3600);
 }
 
 static void draw(struct cli_talk *talk, const struct akin_progress *progress, double elapsed_s)
 {
     double share = progress->total ? (double)progress->done / (double)progress->total : 0;
     double rate = elapsed_s > 0 ? (double)(progress->done - progress->resumed) / elapsed_s : 0;
-    char left[24] = "?", cells[BAR_CELLS + 1];
+    char left[CLI_SECONDS_TEXT_MAX] = "?", cells[BAR_CELLS + 1];
     int full = (int)(share * BAR_CELLS);
     memset(cells, '.', BAR_CELLS);
     memset(cells, '#', full < 0 ? 0 : full > BAR_CELLS ? BAR_CELLS : (size_t)full);
     cells[BAR_CELLS] = 0;
     if (rate > 0)
-        format_seconds(left, (double)(progress->total - progress->done) / rate);
+        cli_format_seconds(left, (double)(progress->total - progress->done) / rate);
     fprintf(stderr, "%s[%s] %3.0f%%  %" PRIu64 " of %" PRIu64 " %s, %.0f/s, %s left",
             talk->terminal ? "\r\033[K" : "", cells, 100 * share, progress->done, progress->total,
             progress->what, rate, left);
@@ -79,8 +79,10 @@ static bool show_progress(void *user, const struct akin_progress *progress)
     struct cli_talk *talk = user;
     int64_t now = akin_time_now_ms();
     int64_t pause = talk->terminal ? 200 : 10000, first = talk->terminal ? 1000 : 10000;
-    if (!talk->began_ms)
-        talk->began_ms = now;
+    if (!talk->what || strcmp(talk->what, progress->what) != 0) {
+        talk->began_ms = now; /* another kind of work: its rate is its own */
+        talk->what = progress->what;
+    }
     if (!talk->quiet && now - talk->began_ms >= first && now - talk->shown_ms >= pause) {
         talk->shown_ms = now;
         draw(talk, progress, (double)(now - talk->began_ms) / 1000);

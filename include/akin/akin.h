@@ -11,6 +11,7 @@
 #include "akin/core.h"
 #include "akin/index.h"
 #include "akin/ingest.h"
+#include "akin/learn.h"
 #include "akin/model.h"
 #include "akin/search.h"
 #include "akin/source.h"

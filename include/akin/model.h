@@ -177,7 +177,7 @@ struct akin_train_tiles {
     size_t (*partner)(void *user, size_t index, uint64_t draw);
     void *user;
     /* (count, instant_dim) unit vectors of the instant encoder, by which sampling is balanced; NULL
-     * = every tile once an epoch. */
+     * = every tile once an epoch. Only looked at while the trainer is made. */
     const float *instant;
     size_t instant_dim;
 };
@@ -205,7 +205,8 @@ struct akin_train_epoch {
     double rate;            /* learning rate at its end */
     double views_per_s, seconds;
     uint64_t tiles_unread; /* that `get` could not give */
-    /* Of the last batch: see Wang and Isola, ICML 2020; a spread below 0.1 is a collapse. */
+    /* Of the last batch: see Wang and Isola, ICML 2020. A collapse is a spread below 0.1, or views of
+     * one tile that are no more alike than those of two. */
     double alignment, uniformity, spread, effective_rank;
     bool collapsed;
 };
@@ -223,7 +224,8 @@ void akin_trainer_free(akin_trainer *trainer);
 /* What training takes: nets, activations, moments; without the tiles. */
 size_t akin_trainer_bytes(const akin_trainer *trainer);
 /* Learns to the end of the epoch it is in. AKIN_ERR_CANCELLED when told to stop: it has finished its
- * step, can be saved, and goes on from there. AKIN_ERR_INVALID where the loss is not a number. */
+ * step, can be saved, and goes on from there. AKIN_ERR_INVALID where the loss is not a number; after
+ * this and any other failure it can neither be saved nor go on until a checkpoint is loaded. */
 akin_status akin_trainer_epoch(akin_trainer *trainer, struct akin_train_epoch *report,
                                const struct akin_talk *talk, akin_error *err);
 bool akin_trainer_done(const akin_trainer *trainer);
@@ -237,6 +239,9 @@ uint64_t akin_trainer_steps(const akin_trainer *trainer); /* an epoch */
 akin_status akin_trainer_encoder(akin_model **out, const akin_trainer *trainer,
                                  const akin_model *instant, const char *name,
                                  const struct akin_talk *talk, akin_error *err);
+/* How much of their 10 nearest neighbours tiles keep when they are turned, 0..1, by the instant part,
+ * the net's and both together; as the card says. False for an encoder that did not learn here. */
+bool akin_model_kept(const akin_model *model, double *instant, double *net, double *both);
 /* A checkpoint (docs/FORMATS.md), written whole or not at all. */
 akin_status akin_trainer_save(const akin_trainer *trainer, const char *path, akin_error *err);
 /* Into a trainer of the same tiles and options: AKIN_ERR_CORRUPT, AKIN_ERR_VERSION, AKIN_ERR_INVALID

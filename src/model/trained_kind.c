@@ -220,3 +220,14 @@ const struct model_kind trained_kind = {
     .encode = encode,
     .cells = cells,
 };
+
+bool akin_model_kept(const akin_model *model, double *instant, double *net, double *both)
+{
+    if (model->kind != &trained_kind)
+        return false;
+    const struct trained *trained = model->state;
+    *instant = trained->agreement[0];
+    *net = trained->agreement[1];
+    *both = trained->agreement[2];
+    return true;
+}
