@@ -201,15 +201,14 @@ bool graph_is_reference(const_dnnl_primitive_desc_t desc)
 void graph_primitive(struct graph *graph, struct graph_step *step, dnnl_primitive_desc_t desc,
                      bool fast)
 {
-    if (graph->status != AKIN_OK)
-        return;
-    if (fast && graph_is_reference(desc))
+    if (graph->status == AKIN_OK && fast && graph_is_reference(desc))
         graph_fail(graph, AKIN_ERR_UNSUPPORTED,
                    "oneDNN has only its slow reference for %s here (%s)", step->name,
                    implementation(desc));
-    else
+    else if (graph->status == AKIN_OK)
         graph_ok(graph, dnnl_primitive_create(&step->primitive, desc), step->name);
-    dnnl_primitive_desc_destroy(desc);
+    if (desc)
+        dnnl_primitive_desc_destroy(desc);
 }
 
 struct graph_step *graph_reorder(struct graph *graph, struct graph_list *list, const char *name,
