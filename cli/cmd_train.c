@@ -38,7 +38,7 @@ static const struct cli_option options[] = {
     {0, "minutes", "M", "instead of --epochs: as many as fit into so many minutes"},
     {0, "name", "NAME", "of the encoder (default trained)"},
     {0, "seed", "N", "of everything random, 1 or more (default 1)"},
-    {0, "batch", "N", "4 to 4096: tiles a step (default 256)"},
+    {0, "batch", "N", "4 to 4096: tiles a step (default 128)"},
     {0, "loss", "LOSS", "ntxent (default), dcl, vicreg"},
     {0, "optimiser", "NAME", "adamw (default), sgd"},
     {0, "same-place", NULL, "teach that other dates of a place look the same as it"},

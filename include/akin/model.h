@@ -186,7 +186,7 @@ struct akin_train_options {
     const char *preset;    /* r10h (default), r18h, r18 */
     uint32_t input_px;     /* 64 (default), 96, 128: what the net sees of a tile */
     uint32_t epochs;       /* 1..100,000: how long the schedule is */
-    uint32_t batch;        /* tiles a step, 4..4096; default 256; never more than there are tiles */
+    uint32_t batch;        /* tiles a step, 4..4096; default 128; never more than there are tiles */
     unsigned replicas;     /* threads, each with a part of the batch; default akin_cpu_count() */
     uint64_t seed;         /* default 1 */
     const char *loss;      /* ntxent (default), dcl, vicreg */

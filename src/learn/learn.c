@@ -204,8 +204,9 @@ static akin_status open_tiles(struct run *run)
     const struct akin_train_options *train = &run->recipe.train;
     akin_status status = akin_pool_create(&run->pool, train->replicas, run->err);
     if (status == AKIN_OK)
-        status = tile_cache_create(&run->cache, run->dir, &run->choice, train->input_px * 3 / 2,
-                                   train->replicas, &run->talk, run->err);
+        status =
+            tile_cache_create(&run->cache, run->dir, &run->choice, train->input_px * TILE_PX_A_VIEW,
+                              train->replicas, &run->talk, run->err);
     if (status == AKIN_OK && run->recipe.same_place)
         status = partners_create(&run->partners, &run->choice, run->catalog, run->used, run->err);
     return status;
@@ -232,9 +233,9 @@ static akin_status prepare(struct run *run)
         status = schedule_make(run);
     if (status != AKIN_OK || run->options->dry_run)
         return status;
-    status = samples_create(&run->samples, run->cache, &run->choice, train->input_px * 3 / 2,
-                            akin_catalog_settings(run->catalog)->bands, train->seed, run->pool,
-                            run->err);
+    status = samples_create(
+        &run->samples, run->cache, &run->choice, train->input_px * TILE_PX_A_VIEW,
+        akin_catalog_settings(run->catalog)->bands, train->seed, run->pool, run->err);
     choose_drop_vectors(&run->choice);
     if (status == AKIN_OK && !run->lock)
         status = take_folder(run);

@@ -28,6 +28,10 @@
 
 /* ---- tile_choice.c ---- */
 
+/* A tile is kept, and encoded, at twice the size that the net sees of a view: crops of it stay
+ * sharp, and maps are better at the larger scale (docs/MODEL.md). */
+#define TILE_PX_A_VIEW 2
+
 /* Tiles in the order of their keys: the order is part of what a seed means. */
 struct tile_choice {
     uint64_t *keys;

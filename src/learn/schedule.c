@@ -8,7 +8,7 @@
 
 #include "learn_private.h"
 
-#define TILES_SHOWN 200000.0 /* over all epochs, two views each: 20 epochs of 10,000 tiles */
+#define TILES_SHOWN 160000.0 /* over all epochs, two views each: 16 epochs of 10,000 tiles */
 #define EPOCHS_LEAST 5
 #define EPOCHS_MOST 200
 
@@ -16,8 +16,8 @@
 
 #define CACHE_LEAST ((uint64_t)16 << 20)
 #define LOOK_BYTES ((uint64_t)96 << 20) /* features of the tiles that an encoder is fitted on */
-/* A fitted encoder runs 16 tiles at once that are half as large again, each way, as a view. */
-#define LOOK_VIEWS 36
+/* A fitted encoder runs 16 tiles at once that are twice as large, each way, as a view. */
+#define LOOK_VIEWS 64
 
 static uint32_t epochs_for(uint64_t tiles)
 {
@@ -44,7 +44,7 @@ static akin_status make_trainer(struct run *run, akin_trainer **out, uint32_t ep
     struct akin_train_options train = run->recipe.train;
     const struct akin_train_tiles tiles = {
         .count = choice->count,
-        .side_px = train.input_px * 3 / 2,
+        .side_px = train.input_px * TILE_PX_A_VIEW,
         .bands = akin_catalog_settings(run->catalog)->bands,
         .get = get_tile,
         .partner = run->partners ? draw_partner : NULL,

@@ -171,21 +171,44 @@ void instant_channels(const struct instant *instant, const uint8_t *pixels, size
     }
 }
 
-/* Means over all positions of both sides of each filter's response; square roots, as they are
- * skewed. */
-static void rcf_run(const struct instant *instant, const float *channels, float *out)
+/* The next run of positions in a row whose patch has its centre on a pixel that was there: from
+ * *begin on, returns its length. centres: the mask's row through the patches' centres, or NULL. */
+static size_t next_run(const uint8_t *centres, size_t positions, size_t *begin)
+{
+    size_t end;
+    if (!centres)
+        return positions - *begin;
+    while (*begin < positions && !centres[*begin * INSTANT_STRIDE])
+        ++*begin;
+    for (end = *begin; end < positions && centres[end * INSTANT_STRIDE]; end++)
+        ;
+    return end - *begin;
+}
+
+/* Means over the positions of both sides of each filter's response; square roots, as they are
+ * skewed. Patches centred on what was filled are left out: what is mirrored there is no texture of
+ * the tile. */
+static void rcf_run(const struct instant *instant, const float *channels, const uint8_t *filled,
+                    float *out)
 {
     const struct akin_kernels *kernels = akin_kernels();
     size_t px = instant->options.input_px, patch = instant->options.patch_px;
     size_t filters = instant->options.filters, row = px * instant->channels;
-    size_t positions = (px - patch) / INSTANT_STRIDE + 1;
+    size_t step = INSTANT_STRIDE * (size_t)instant->channels;
+    size_t positions = (px - patch) / INSTANT_STRIDE + 1, counted = 0, run;
     memset(out, 0, instant->rcf_size * sizeof *out);
-    for (size_t y = 0; y < positions; y++)
-        kernels->conv_rectify_sum(out, out + filters, channels + y * INSTANT_STRIDE * row, row,
-                                  INSTANT_STRIDE * (size_t)instant->channels, positions,
-                                  instant->filters, instant->bias, filters, patch,
-                                  patch * instant->channels, 2 * INSTANT_DEAD_ZONE);
-    float scale = 1.0f / (float)(positions * positions);
+    for (size_t y = 0; y < positions; y++) {
+        const float *at = channels + y * INSTANT_STRIDE * row;
+        const uint8_t *centres =
+            filled ? filled + (y * INSTANT_STRIDE + patch / 2) * px + patch / 2 : NULL;
+        for (size_t x = 0; (run = next_run(centres, positions, &x)) > 0; x += run) {
+            kernels->conv_rectify_sum(out, out + filters, at + x * step, row, step, run,
+                                      instant->filters, instant->bias, filters, patch,
+                                      patch * instant->channels, 2 * INSTANT_DEAD_ZONE);
+            counted += run;
+        }
+    }
+    float scale = 1.0f / (float)(counted ? counted : 1);
     for (size_t i = 0; i < instant->rcf_size; i++)
         out[i] = sqrtf(out[i] * scale);
 }
@@ -200,7 +223,7 @@ bool instant_features(const struct instant *instant, const struct instant_scratc
     if (!any)
         return false;
     instant_channels(instant, input, pixels, scratch->channels);
-    rcf_run(instant, scratch->channels, rcf);
+    rcf_run(instant, scratch->channels, filled, rcf);
     histogram_run(instant, scratch, filled, histogram);
     return true;
 }

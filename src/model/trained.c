@@ -9,6 +9,8 @@
 
 #include "akin/vec.h"
 
+#define HISTOGRAM_WEIGHT 1.4f
+
 /* ---- the block ---- */
 
 static size_t end_of_encoder(const struct arch_table *table, bool statistics)
@@ -222,6 +224,16 @@ static akin_status forward(const struct trained *trained, struct trained_scratch
     return graph_forward(scratch->net.graph, err);
 }
 
+/* Histograms count for more beside a net, which is good at what random filters see. */
+static void instant_vector(const struct trained *trained, struct trained_scratch *scratch,
+                           float *out)
+{
+    instant_project(trained->instant, scratch->instant.rcf, scratch->instant.histogram, out);
+    for (uint32_t i = trained->instant->rcf.out; i < trained->instant_pca.in; i++)
+        out[i] *= HISTOGRAM_WEIGHT;
+    akin_normalize(out, trained->instant_pca.in);
+}
+
 akin_status trained_features(const struct trained *trained, struct trained_scratch *scratch,
                              size_t n, const uint8_t *const *inputs, const uint8_t *const *filled,
                              unsigned d4, float *net, float *instant, bool *there, akin_error *err)
@@ -248,8 +260,7 @@ akin_status trained_features(const struct trained *trained, struct trained_scrat
                                      mask ? scratch->small_mask : NULL, scratch->instant.rcf,
                                      scratch->instant.histogram);
         if (there[i])
-            instant_project(trained->instant, scratch->instant.rcf, scratch->instant.histogram,
-                            instant + i * instant_size);
+            instant_vector(trained, scratch, instant + i * instant_size);
         else
             memset(instant + i * instant_size, 0, instant_size * sizeof *instant);
     }

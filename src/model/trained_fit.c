@@ -16,7 +16,8 @@
 #define JUDGED_MAX 1024 /* that the neighbours are compared on */
 #define JUDGED_TURN 5   /* mirrored and a quarter turned */
 #define NEIGHBOURS 10
-#define POWER 0.5 /* of the net's whitening; the instant vector is whitened already */
+#define POWER 0.3       /* of the net's whitening; the instant vector is whitened already */
+#define NET_WEIGHT 0.7f /* beside the instant part's 1: docs/MODEL.md */
 
 struct fit {
     const akin_trainer *trainer;
@@ -207,7 +208,8 @@ static akin_status copy_weights(struct fit *fit, const struct instant *instant, 
     memcpy(trained->statistics, replica->statistics,
            trained_statistic_count(&trained->table) * sizeof(float));
     memcpy(trained->instant->band_mean, instant->band_mean, instant->weight_count * sizeof(float));
-    trained->part_weight[0] = trained->part_weight[1] = 1;
+    trained->part_weight[0] = 1;
+    trained->part_weight[1] = NET_WEIGHT;
     return AKIN_OK;
 }
 

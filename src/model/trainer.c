@@ -20,7 +20,7 @@ void akin_train_options_default(struct akin_train_options *out)
     *out = (struct akin_train_options){.preset = "r10h",
                                        .input_px = 64,
                                        .epochs = 20,
-                                       .batch = 256,
+                                       .batch = 128,
                                        .replicas = akin_cpu_count(),
                                        .seed = 1,
                                        .loss = "ntxent",

@@ -53,13 +53,19 @@ static double slow_response(const struct instant *instant, const double *channel
     return sum;
 }
 
-static void check_rcf(const struct instant *instant, const double *channels, const float *rcf)
+/* Patches whose centre was filled do not count. */
+static void check_rcf(const struct instant *instant, const double *channels, const uint8_t *filled,
+                      const float *rcf)
 {
     size_t filters = instant->options.filters, last = PX - instant->options.patch_px;
+    size_t half = instant->options.patch_px / 2;
     for (size_t f = 0; f < filters; f++) {
         double above = 0, below = 0, count = 0;
         for (size_t y = 0; y <= last; y += INSTANT_STRIDE)
-            for (size_t x = 0; x <= last; x += INSTANT_STRIDE, count++) {
+            for (size_t x = 0; x <= last; x += INSTANT_STRIDE) {
+                if (filled && !filled[(y + half) * PX + x + half])
+                    continue;
+                count++;
                 double response = slow_response(instant, channels, f, y, x);
                 above += fmax(response, 0);
                 below +=
@@ -185,7 +191,7 @@ static void check_tile(uint32_t bands, const uint8_t *input, const uint8_t *fill
     instant_scratch_init(&scratch, instant, memory);
     CHECK(instant_features(instant, &scratch, input, filled, scratch.rcf, scratch.histogram));
     slow_channels(instant, input, channels);
-    check_rcf(instant, channels, scratch.rcf);
+    check_rcf(instant, channels, filled, scratch.rcf);
     const float *out = scratch.histogram;
     check_colours(instant, channels, filled, out);
     out += histogram_colour_size(instant->channels);
