@@ -6,6 +6,7 @@
 #   make fuzz       every fuzz target for FUZZ_SECONDS=60 each (clang-14 and libFuzzer)
 #   make lint       layers, headers alone, banned calls, format, cppcheck, clang-tidy
 #   make bench      the figures of docs/BENCHMARKS.md
+#   make bench-quality  what a training is worth: its section there (half an hour of CPU)
 #   make report     the longest files and functions (fails nothing)
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   make setup      only install the packages of tools/packages.txt
@@ -81,7 +82,7 @@ CLI  := $(sort $(wildcard cli/*.c))
 stage_lib = $(OUT)/stage/$(1).a
 LIBRARY := $(OUT)/libakin.a
 
-.PHONY: all setup demo test lint bench report install clean help flags lib tests test-tools fuzz fuzz-targets benches
+.PHONY: all setup demo test lint bench bench-quality report install clean help flags lib tests test-tools fuzz fuzz-targets benches
 all: $(OUT)/akin
 
 # Prints the head of this file.
@@ -157,6 +158,11 @@ bench:
 	@tools/setup build $(if $(MPI),mpi)
 	@$(MAKE) --no-print-directory -j$(JOBS) all benches
 	@bench/run $(OUT)/bench $(OUT)/akin
+
+bench-quality:
+	@tools/setup build
+	@$(MAKE) --no-print-directory -j$(JOBS) all benches
+	@bench/quality $(OUT)/bench $(OUT)/akin
 
 setup:
 	@tools/setup $(if $(MPI),build test lint mpi)
