@@ -68,7 +68,7 @@ static void features_loop(void *user, size_t begin, size_t end, unsigned worker)
     const size_t net = fit->trained->net_pca.in, instant = fit->trained->instant_pca.in;
     for (size_t b = begin; b < end && fit->status == AKIN_OK; b++) {
         const uint8_t *inputs[TRAINED_BATCH], *masks[TRAINED_BATCH];
-        bool readable[TRAINED_BATCH], there[TRAINED_BATCH];
+        bool readable[TRAINED_BATCH], there[TRAINED_BATCH] = {false};
         size_t first = b * TRAINED_BATCH, count = fit->d4 ? fit->judged : fit->count;
         size_t n = count - first < TRAINED_BATCH ? count - first : TRAINED_BATCH;
         akin_error err = {0};
@@ -213,6 +213,16 @@ static akin_status copy_weights(struct fit *fit, const struct instant *instant, 
     return AKIN_OK;
 }
 
+/* Components of nothing would be an encoder that says nothing. */
+static akin_status check_there(const struct fit *fit, akin_error *err)
+{
+    if (memchr(fit->use, 1, fit->count))
+        return AKIN_OK;
+    return akin_error_set(err, AKIN_ERR_CORRUPT,
+                          "of none of %zu tiles there is anything to read: akin verify says why",
+                          fit->count);
+}
+
 static akin_status fit_all(struct fit *fit, akin_error *err)
 {
     struct trained *trained = fit->trained;
@@ -220,6 +230,8 @@ static akin_status fit_all(struct fit *fit, akin_error *err)
     akin_status status = allocate(fit, err);
     if (status == AKIN_OK)
         status = make_features(fit, 0, err);
+    if (status == AKIN_OK)
+        status = check_there(fit, err);
     if (status == AKIN_OK)
         status = pca_fit(&trained->net_pca, fit->net, fit->use, fit->count, POWER, pool, err);
     if (status == AKIN_OK)
