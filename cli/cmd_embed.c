@@ -12,6 +12,7 @@ enum {
     MODEL,
     REFIT,
     KEEP_DEFAULT,
+    PRECISION,
     THREADS,
     NAME,
     INPUT_NAME,
@@ -30,6 +31,7 @@ static const struct cli_option options[] = {
     {0, "model", "NAME", "an encoder of the collection, or FILE.onnx: any network from elsewhere"},
     {0, "refit", NULL, "fit the instant encoder again, on the collection as it is now"},
     {0, "keep-default", NULL, "only embed what the encoder lacks; the default stays"},
+    {0, "precision", "P", "auto, f32, bf16 or int8: what a trained net calculates in"},
     {'j', "threads", "N", "1 to 256 (default: one a CPU)"},
     {0, "name", "NAME", "of a FILE.onnx as an encoder (default: the file's)"},
     {0, "input-name", "NAME", "its input (default: the image)"},
@@ -68,6 +70,8 @@ static void say_result(const struct akin_embed_report *report, bool keep_default
         fprintf(stderr, "'%s' is embedded; the collection's encoder stays", report->model);
     fprintf(stderr, ": %" PRIu64 " of %" PRIu64 " tiles, %" PRIu64 " of them new\n",
             report->tiles_indexed, report->tiles, report->tiles_embedded);
+    if (report->tiles_embedded && report->precision != AKIN_PRECISION_F32)
+        fprintf(stderr, "embedded in %s\n", akin_precision_name(report->precision));
     if (report->tiles_failed)
         fprintf(stderr, "%" PRIu64 " tiles were left out (named above)\n", report->tiles_failed);
     else if (report->tiles_indexed < report->tiles)
@@ -169,6 +173,9 @@ static akin_status set(struct request *request, int option, const char *value, a
         break;
     case KEEP_DEFAULT:
         embed->keep_default = true;
+        break;
+    case PRECISION:
+        status = akin_precision_parse(&embed->precision, value, "--precision", err);
         break;
     case THREADS:
         status = akin_parse_u64(&number, value, 1, 256, "-j", err);

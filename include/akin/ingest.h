@@ -61,17 +61,24 @@ struct akin_embed_options {
     const char *onnx_path;
     const struct akin_onnx_options *onnx; /* NULL = defaults; the bands are the collection's */
     bool keep_default;                    /* only complete the encoder's index; default false */
-    unsigned threads;                     /* 0 = akin_cpu_count() */
+    /* Of a trained encoder's net. AUTO (0, the default): as it was before; the first time int8 where
+     * that is faster and, calibrated on tiles of the collection, keeps AKIN_CALIBRATION_RECALL of
+     * their neighbours, else bf16 or f32 as the CPU has it. INT8 that does not keep them is logged,
+     * and the precision stays. What is in the index already stays as it is. */
+    enum akin_precision precision;
+    unsigned threads; /* 0 = akin_cpu_count() */
     const struct akin_talk *talk;
 };
 
 struct akin_embed_report {
-    char model[AKIN_NAME_MAX]; /* the encoder's name; "" where it was not come to */
-    bool was_default;          /* it was the collection's default already */
-    uint64_t tiles;            /* of the collection */
-    uint64_t tiles_indexed;    /* of them in the encoder's index now */
-    uint64_t tiles_embedded;   /* by this call */
-    uint64_t tiles_failed;     /* chip damaged or gone: each logged, and left out */
+    char model[AKIN_NAME_MAX];           /* the encoder's name; "" where it was not come to */
+    bool was_default;                    /* it was the collection's default already */
+    uint64_t tiles;                      /* of the collection */
+    uint64_t tiles_indexed;              /* of them in the encoder's index now */
+    uint64_t tiles_embedded;             /* by this call */
+    uint64_t tiles_failed;               /* chip damaged or gone: each logged, and left out */
+    enum akin_precision precision;       /* that the tiles were embedded in */
+    struct akin_calibration calibration; /* of int8, now or before */
 };
 
 /* akin embed: embeds every tile that the encoder's index lacks, from its chip, beside the index that

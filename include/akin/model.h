@@ -6,7 +6,7 @@
  * vector).
  *
  * An encoder is data, in DIR/models/NAME: card.json (what it is, what it was fitted on) and
- * weights.bin (layout in docs/FORMATS.md). It never changes once written: a refit gets another
+ * weights.bin (layout in docs/FORMATS.md). Those never change once written: a refit gets another
  * name.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -86,6 +86,54 @@ void akin_encoder_pool_free(akin_encoder_pool *encoders);
 akin_status akin_encoder_pool_run(akin_encoder_pool *encoders, size_t n,
                                   const uint8_t *const *inputs, const uint8_t *const *filled,
                                   float *out, akin_error *err);
+
+/* ---- precision: what the net of a trained encoder calculates in ---- */
+
+/*
+ * The vectors change little with it (docs/MODEL.md), so that all precisions of an encoder share one
+ * index and one fingerprint. It is kept in precision.json beside the weights, so that a question is
+ * encoded as the index was; an encoder without that file takes AUTO. Kinds without a net of our own
+ * know AUTO and F32 only, which are the same for them.
+ */
+enum akin_precision {
+    AKIN_PRECISION_AUTO, /* bf16 where the CPU has instructions for it, else f32 */
+    AKIN_PRECISION_F32,
+    AKIN_PRECISION_BF16, /* f32 where a collection is opened on a CPU without */
+    AKIN_PRECISION_INT8, /* by ranges that akin_model_calibrate measured; on every CPU */
+    AKIN_PRECISIONS
+};
+const char *akin_precision_name(enum akin_precision precision); /* auto, f32, bf16, int8 */
+/* AKIN_ERR_INVALID names `what` and the choices. */
+akin_status akin_precision_parse(enum akin_precision *out, const char *text, const char *what,
+                                 akin_error *err);
+
+#define AKIN_CALIBRATION_TILES 1024 /* enough */
+#define AKIN_CALIBRATION_TILES_MIN 64
+#define AKIN_CALIBRATION_RECALL 0.97 /* int8 has to keep as much */
+struct akin_calibration {
+    uint64_t tiles; /* 0 = none was done */
+    double recall;  /* share of a tile's 10 nearest that are the same in int8 */
+    double cosine;  /* mean, of a tile's two vectors */
+};
+
+/* What encoders that are made of the model from now on calculate in: never AUTO. */
+enum akin_precision akin_model_precision(const akin_model *model);
+/* Whether it is worth calibrating: int8 is faster on this CPU (AVX2 and better), and neither was a
+ * precision chosen nor a calibration done before. */
+bool akin_model_precision_open(const akin_model *model);
+void akin_model_calibration(struct akin_calibration *out, const akin_model *model);
+/* For encoders made from now on; nobody else may be using the model. AKIN_ERR_UNSUPPORTED for what
+ * the kind or (bf16) this CPU has not; AKIN_ERR_INVALID for int8 that was not calibrated, or does not
+ * keep the recall. */
+akin_status akin_model_set_precision(akin_model *model, enum akin_precision precision,
+                                     akin_error *err);
+/* Measures what int8 needs on n tiles, as akin_encoder_run has them, at least
+ * AKIN_CALIBRATION_TILES_MIN: ranges on the first half, recall on all. Its precision stays. Nobody
+ * else may be using the model. AKIN_ERR_UNSUPPORTED for a kind without a net. */
+akin_status akin_model_calibrate(akin_model *model, size_t n, const uint8_t *const *inputs,
+                                 const uint8_t *const *filled, akin_pool *pool, akin_error *err);
+/* Writes DIR/models/NAME/precision.json of a model that is saved there. */
+akin_status akin_model_save_precision(const akin_model *model, const char *dir, akin_error *err);
 
 /* ---- the instant encoder ---- */
 

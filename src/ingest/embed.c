@@ -175,11 +175,32 @@ static akin_status refit(struct embed *embed)
     return status;
 }
 
+static akin_status choose_precision(struct embed *embed)
+{
+    const enum akin_precision wanted = embed->options->precision;
+    akin_index *from = NULL;
+    akin_status status = AKIN_OK;
+    if (embed_precision_measures(embed->model, wanted))
+        status = open_index(&from, embed, embed->used, AKIN_OPEN_READ, NULL);
+    if (status == AKIN_OK)
+        status =
+            embed_precision(embed->model, wanted, embed->catalog, from, embed->batch, embed->err);
+    akin_index_close(from);
+    embed->report->precision = akin_model_precision(embed->model);
+    akin_model_calibration(&embed->report->calibration, embed->model);
+    return status;
+}
+
 /* Everything that embedding takes; the batch is cut for the encoder, whose input may have a size of
  * its own. */
 static akin_status prepare(struct embed *embed)
 {
     const struct akin_settings *settings = akin_catalog_settings(embed->catalog);
+    if (!embed->options->model && !embed->options->onnx_path &&
+        embed->options->precision > AKIN_PRECISION_F32)
+        return akin_error_set(embed->err, AKIN_ERR_INVALID,
+                              "precision %s is for trained encoders: name one",
+                              akin_precision_name(embed->options->precision));
     akin_status status = open_model(embed);
     if (status != AKIN_OK)
         return status;
@@ -194,6 +215,8 @@ static akin_status prepare(struct embed *embed)
         return akin_error_set(embed->err, AKIN_ERR_INVALID,
                               "encoder '%s' takes %u bands, the collection has %u", info->name,
                               info->bands, settings->bands);
+    if ((status = choose_precision(embed)) != AKIN_OK)
+        return status;
     embed->vectors = akin_alloc(embed->batch->tiles_max, info->dim * sizeof(float));
     if (!embed->vectors)
         return akin_error_memory(embed->err, embed->batch->tiles_max * info->dim * sizeof(float),

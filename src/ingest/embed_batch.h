@@ -43,6 +43,17 @@ bool embed_batch_is_full(const struct embed_batch *batch);
 void embed_batch_decode(struct embed_batch *batch);
 void embed_batch_clear(struct embed_batch *batch);
 
+/* A random sample of at most `max` of the tiles of `index`, ordered at random; freed with akin_free. */
+akin_status embed_sample(struct akin_columns **out, size_t *count, akin_index *index, uint64_t seed,
+                         size_t max, akin_error *err);
+
+/* Whether embed_precision is going to calibrate, and needs an index to draw tiles from. */
+bool embed_precision_measures(const akin_model *model, enum akin_precision wanted);
+/* Chooses what the net calculates in, and remembers it with the encoder. int8 is calibrated on tiles
+ * of `index` (else it may be NULL); what comes of it is logged. `batch` is used and left empty. */
+akin_status embed_precision(akin_model *model, enum akin_precision wanted, akin_catalog *catalog,
+                            akin_index *index, struct embed_batch *batch, akin_error *err);
+
 /* Fits the instant encoder anew, under the first free name of instant-2, instant-3, ..., on a random
  * sample of the tiles of `index`; `batch` is used and left empty. */
 akin_status embed_refit(akin_model **out, akin_catalog *catalog, akin_index *index,

@@ -40,6 +40,8 @@ akin_status graph_create(struct graph **out, const struct graph_options *options
 void graph_free(struct graph *graph);
 /* Whether this CPU has instructions for it; f32 always. */
 bool graph_has_dtype(enum graph_dtype dtype);
+/* Whether 8 bits are faster than floats here. */
+bool graph_int8_pays(void);
 
 /* Constructors return the new tensor's number. After a failure they return -1, take -1 and do
  * nothing: graph_finish tells. */
@@ -74,6 +76,14 @@ struct graph_folded {
     bool relu;
 };
 int graph_folded(struct graph *graph, int x, const struct graph_folded *at, int add_to);
+/* For encoding in 8 bits. A range is the largest value of a tensor: where the graph holds floats,
+ * *range becomes the larger of itself and what x has in each forward pass (borrowed); a tensor of u8
+ * is made from floats that are not below 0; after that convolutions stay in 8 bits. Weights and bias
+ * are taken from the parameters as they are now. */
+void graph_measure_range(struct graph *graph, int x, float *range);
+int graph_quantise(struct graph *graph, int x, float range);
+int graph_folded_int8(struct graph *graph, int x, const struct graph_folded *at, int add_to,
+                      float range);
 /* The tensor's values stay until the end of the forward pass. */
 void graph_keep(struct graph *graph, int tensor);
 

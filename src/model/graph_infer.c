@@ -108,7 +108,8 @@ void graph_map_size(const struct graph *graph, int tensor, uint32_t *channels, u
 void graph_read_map(const struct graph *graph, int tensor, size_t n, float *out)
 {
     const struct graph_tensor *it = &graph->tensors[tensor];
-    const struct graph_walk walk = graph_walk_of(graph, &it->md, it->value);
+    struct graph_walk walk = graph_walk_of(graph, &it->md, it->value);
+    walk.unit = it->unit;
     for (size_t h = 0; h < it->h; h++)
         for (size_t w = 0; w < it->w; w++, out += it->c)
             graph_read_pixel(&walk, n, h, w, out);

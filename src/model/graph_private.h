@@ -1,6 +1,6 @@
 /*
  * Inside a graph: tensors, the buffers they lie in, steps, and the plan of memory (graph.c); the
- * operations over oneDNN (graph_ops.c, graph_infer.c). Only these three files know oneDNN.
+ * operations over oneDNN (graph_ops.c, graph_infer.c, graph_int8.c). Only these files know oneDNN.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -43,6 +43,7 @@ struct graph_tensor {
     struct graph_again again;
     int value, gradient; /* buffers; the gradient is -1 until someone needs it */
     bool learns;         /* false for the input: nobody wants its gradient */
+    float unit;          /* of u8 and s8: what a step is worth; else 0 */
     uint32_t n, c, h, w;
 };
 
@@ -161,7 +162,8 @@ struct graph_walk {
     const void *data;
     graph_md md;
     size_t block;
-    bool wide; /* bf16 */
+    bool wide;  /* bf16 */
+    float unit; /* of u8; else 0 */
 };
 
 struct graph_walk graph_walk_of(const struct graph *graph, const graph_md *md, int buffer);

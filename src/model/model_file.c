@@ -174,6 +174,8 @@ akin_status model_load(akin_model **out, const char *folder, const char *name, a
         status = check_card(&model->info, card, err);
     if (status == AKIN_OK && model->kind->load_extra)
         status = model->kind->load_extra(model->state, folder, err);
+    if (status == AKIN_OK)
+        status = precision_load(model, folder, err);
     akin_map_close(&map);
     if (status == AKIN_OK)
         *out = model;

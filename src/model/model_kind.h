@@ -26,6 +26,16 @@ struct model_header {
 };
 _Static_assert(sizeof(struct model_header) == 128, "the header is stored as it is");
 
+#define MODEL_RANGES_MAX 64
+/* What precision.json says. */
+struct model_precision {
+    enum akin_precision chosen;
+    bool decided; /* by a file or a caller; else AUTO */
+    struct akin_calibration measured;
+    size_t range_count; /* of the net */
+    float range[MODEL_RANGES_MAX];
+};
+
 struct model_kind {
     const char *name;
     uint32_t code; /* in the file; never used again for another kind */
@@ -59,6 +69,12 @@ struct model_kind {
     akin_status (*cells)(const void *state, void *scratch, const uint8_t *input,
                          const uint8_t *filled, uint32_t *rows, uint32_t *cols, float *cells,
                          akin_error *err);
+
+    /* May be NULL: both, of a kind whose net can calculate in several precisions. The record is a part
+     * of the state; ranges are measured by running n tiles in what floats the CPU has. */
+    struct model_precision *(*precision)(void *state);
+    akin_status (*measure_ranges)(const void *state, size_t n, const uint8_t *const *inputs,
+                                  float *ranges, akin_error *err);
 };
 
 extern const struct model_kind instant_kind, trained_kind, brought_kind;
@@ -78,6 +94,7 @@ akin_status model_create(akin_model **out, const char *name, const struct model_
 
 #define MODEL_WEIGHTS_NAME "weights.bin"
 #define MODEL_CARD_NAME "card.json"
+#define MODEL_PRECISION_NAME "precision.json"
 
 /* DIR/models or DIR/models/NAME. */
 akin_status model_folder(char *out, const char *dir, const char *name, akin_error *err);
@@ -86,5 +103,12 @@ akin_status model_load(akin_model **out, const char *folder, const char *name, a
 /* The same from bytes; `what` names them in errors. */
 akin_status model_parse(akin_model **out, const void *bytes, size_t size, const char *name,
                         const char *what, akin_error *err);
+
+/* ---- precision.c ---- */
+
+/* AUTO, and BF16 on a CPU without, become what there is. */
+enum akin_precision precision_resolve(enum akin_precision chosen);
+/* Reads precision.json of `folder`, where there is one and the kind knows of it. */
+akin_status precision_load(akin_model *model, const char *folder, akin_error *err);
 
 #endif

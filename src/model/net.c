@@ -12,6 +12,9 @@
 struct builder {
     struct graph *graph;
     const struct arch_table *table;
+    /* Encoding: of the next convolution's result. At most one of both. */
+    float *measured;
+    const float *ranges;
 };
 
 static size_t offset_of(const struct builder *builder, const char *prefix, const char *suffix)
@@ -72,7 +75,7 @@ akin_status net_create(struct net *out, const struct arch_table *table, uint32_t
     akin_status status = graph_create(&net.graph, options, err);
     if (status != AKIN_OK)
         return status;
-    const struct builder builder = {net.graph, table};
+    const struct builder builder = {.graph = net.graph, .table = table};
     net.input = graph_input(net.graph, arch->bands, px);
     int x = norm(&builder, convolution(&builder, net.input, "conv1", 2, false), "bn1", true);
     if (arch->max_pool)
@@ -129,15 +132,15 @@ static void fold_one(const struct builder *builder, const struct arch_tensor *we
 void net_fold(const struct arch_table *table, const float *parameters, const float *statistics,
               float *out)
 {
-    const struct builder builder = {NULL, table};
+    const struct builder builder = {.table = table};
     memset(out, 0, table->parameter_count * sizeof *out);
     for (size_t t = 0; t < table->count; t++)
         if (table->tensors[t].role == ARCH_WEIGHT && table->tensors[t].rank == 4)
             fold_one(&builder, &table->tensors[t], parameters, statistics, out);
 }
 
-static int folded(const struct builder *builder, int x, const char *name, uint32_t stride,
-                  bool relu, int add_to)
+static int folded(struct builder *builder, int x, const char *name, uint32_t stride, bool relu,
+                  int add_to)
 {
     char weight[64], norm[56];
     snprintf(weight, sizeof weight, "%s.weight", name);
@@ -149,10 +152,15 @@ static int folded(const struct builder *builder, int x, const char *name, uint32
                                     .k = tensor->dims[2],
                                     .stride = stride,
                                     .relu = relu};
-    return graph_folded(builder->graph, x, &at, add_to);
+    if (builder->ranges)
+        return graph_folded_int8(builder->graph, x, &at, add_to, *builder->ranges++);
+    int y = graph_folded(builder->graph, x, &at, add_to);
+    if (builder->measured)
+        graph_measure_range(builder->graph, y, builder->measured++);
+    return y;
 }
 
-static int folded_block(const struct builder *builder, int x, unsigned stage, unsigned index)
+static int folded_block(struct builder *builder, int x, unsigned stage, unsigned index)
 {
     char name[3][40];
     static const char *const parts[3] = {"conv1", "conv2", "downsample.0"};
@@ -164,21 +172,34 @@ static int folded_block(const struct builder *builder, int x, unsigned stage, un
     return folded(builder, y, name[1], 1, true, shortcut);
 }
 
-akin_status net_create_folded(struct net *out, const struct arch_table *table, uint32_t px,
-                              const struct graph_options *options, akin_error *err)
+/* The stem, in floats: its input is a picture. Returns what the stages read. */
+static int folded_stem(struct builder *builder, int x)
 {
+    const float *ranges = builder->ranges;
+    builder->ranges = NULL;
+    x = folded(builder, x, "conv1", 2, true, -1);
+    if (builder->table->arch.max_pool)
+        x = graph_max_pool(builder->graph, x);
+    if (!ranges)
+        return x;
+    builder->ranges = ranges + 1;
+    return graph_quantise(builder->graph, x, ranges[0]);
+}
+
+static akin_status create_folded(struct net *out, struct builder *builder, uint32_t px,
+                                 const struct graph_options *options, akin_error *err)
+{
+    const struct arch *arch = &builder->table->arch;
     struct net net = {.z = -1};
     akin_status status = graph_create(&net.graph, options, err);
     if (status != AKIN_OK)
         return status;
-    const struct builder builder = {net.graph, table};
-    net.input = graph_input(net.graph, table->arch.bands, px);
-    int x = folded(&builder, net.input, "conv1", 2, true, -1);
-    if (table->arch.max_pool)
-        x = graph_max_pool(net.graph, x);
+    builder->graph = net.graph;
+    net.input = graph_input(net.graph, arch->bands, px);
+    int x = folded_stem(builder, net.input);
     for (unsigned s = 0; s < ARCH_STAGES; s++) {
-        for (unsigned b = 0; b < table->arch.blocks; b++)
-            x = folded_block(&builder, x, s, b);
+        for (unsigned b = 0; b < arch->blocks; b++)
+            x = folded_block(builder, x, s, b);
         net.stage[s] = x;
         graph_keep(net.graph, x);
     }
@@ -190,6 +211,29 @@ akin_status net_create_folded(struct net *out, const struct arch_table *table, u
     else
         graph_free(net.graph);
     return status;
+}
+
+size_t net_range_count(const struct arch_table *table)
+{
+    size_t count = 0;
+    for (size_t t = 0; t < table->count; t++)
+        count += table->tensors[t].role == ARCH_WEIGHT && table->tensors[t].rank == 4;
+    return count;
+}
+
+akin_status net_create_folded(struct net *out, const struct arch_table *table, uint32_t px,
+                              const struct graph_options *options, float *measured, akin_error *err)
+{
+    struct builder builder = {.table = table, .measured = measured};
+    return create_folded(out, &builder, px, options, err);
+}
+
+akin_status net_create_int8(struct net *out, const struct arch_table *table, uint32_t px,
+                            const struct graph_options *options, const float *ranges,
+                            akin_error *err)
+{
+    struct builder builder = {.table = table, .ranges = ranges};
+    return create_folded(out, &builder, px, options, err);
 }
 
 void net_fini(struct net *net)

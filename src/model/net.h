@@ -29,9 +29,16 @@ void net_fold(const struct arch_table *table, const float *parameters, const flo
  * "downsample.1". */
 void net_norm_name(char *out, size_t size, const char *convolution);
 /* A net that encodes, over folded parameters (in options->parameters): no head; the maps of all
- * stages are kept. z is -1. */
+ * stages are kept. z is -1. measured NULL, or (net_range_count), borrowed: what
+ * each convolution's results reach in forward passes (graph_measure_range). */
 akin_status net_create_folded(struct net *out, const struct arch_table *table, uint32_t px,
-                              const struct graph_options *options, akin_error *err);
+                              const struct graph_options *options, float *measured,
+                              akin_error *err);
+/* The same in 8 bits from the stem on, by ranges that were measured; only read here. */
+akin_status net_create_int8(struct net *out, const struct arch_table *table, uint32_t px,
+                            const struct graph_options *options, const float *ranges,
+                            akin_error *err);
+size_t net_range_count(const struct arch_table *table);
 void net_fini(struct net *net);
 
 #endif

@@ -83,6 +83,7 @@ akin_status trained_create(struct trained **out, enum arch_preset preset, uint32
     trained->px = px;
     trained->train_px = train_px;
     trained->epochs = epochs;
+    trained->precision.range_count = net_range_count(&trained->table);
     trained->instant_options = *instant;
     status = instant_create(&trained->instant, instant, err);
     if (status == AKIN_OK) {
@@ -128,8 +129,26 @@ struct trained_scratch {
     struct augment_normal normal;
 };
 
-akin_status trained_scratch_create(struct trained_scratch **out, const struct trained *trained,
-                                   akin_error *err)
+static akin_status create_net(struct trained_scratch *scratch, const struct trained *trained,
+                              float *measured, akin_error *err)
+{
+    /* Ranges are measured in floats. */
+    const enum akin_precision precision =
+        precision_resolve(measured ? AKIN_PRECISION_AUTO : trained->precision.chosen);
+    const struct graph_options options = {
+        .batch = TRAINED_BATCH,
+        /* The stem of a net in 8 bits is f32 on every CPU: so is what comes out. */
+        .dtype = precision == AKIN_PRECISION_BF16 ? GRAPH_BF16 : GRAPH_F32,
+        .parameters = scratch->folded};
+    net_fold(&trained->table, trained->parameters, trained->statistics, scratch->folded);
+    if (precision == AKIN_PRECISION_INT8)
+        return net_create_int8(&scratch->net, &trained->table, trained->px, &options,
+                               trained->precision.range, err);
+    return net_create_folded(&scratch->net, &trained->table, trained->px, &options, measured, err);
+}
+
+static akin_status create_scratch(struct trained_scratch **out, const struct trained *trained,
+                                  float *measured, akin_error *err)
 {
     const struct arch_table *table = &trained->table;
     const size_t pixels = (size_t)trained->px * trained->px, bands = table->arch.bands;
@@ -155,18 +174,19 @@ akin_status trained_scratch_create(struct trained_scratch **out, const struct tr
     akin_scaling_identity(&scratch->identity, (uint32_t)bands);
     memcpy(scratch->normal.mean, trained->mean, bands * sizeof(float));
     memcpy(scratch->normal.scale, trained->scale, bands * sizeof(float));
-    net_fold(table, trained->parameters, trained->statistics, scratch->folded);
-    const struct graph_options options = {.batch = TRAINED_BATCH,
-                                          .dtype =
-                                              graph_has_dtype(GRAPH_BF16) ? GRAPH_BF16 : GRAPH_F32,
-                                          .parameters = scratch->folded};
-    status = net_create_folded(&scratch->net, table, trained->px, &options, err);
+    status = create_net(scratch, trained, measured, err);
 out:
     if (status == AKIN_OK)
         *out = scratch;
     else
         trained_scratch_free(scratch);
     return status;
+}
+
+akin_status trained_scratch_create(struct trained_scratch **out, const struct trained *trained,
+                                   akin_error *err)
+{
+    return create_scratch(out, trained, NULL, err);
 }
 
 void trained_scratch_free(struct trained_scratch *scratch)
@@ -222,6 +242,18 @@ static akin_status forward(const struct trained *trained, struct trained_scratch
         augment_plain(&scratch->normal, inputs[i < n ? i : n - 1], px, bands, px, d4,
                       x + i * px * px * bands);
     return graph_forward(scratch->net.graph, err);
+}
+
+akin_status trained_measure_ranges(const struct trained *trained, size_t n,
+                                   const uint8_t *const *inputs, float *ranges, akin_error *err)
+{
+    struct trained_scratch *scratch = NULL;
+    akin_status status = create_scratch(&scratch, trained, ranges, err);
+    for (size_t i = 0; i < n && status == AKIN_OK; i += TRAINED_BATCH)
+        status = forward(trained, scratch, n - i < TRAINED_BATCH ? n - i : TRAINED_BATCH,
+                         inputs + i, 0, err);
+    trained_scratch_free(scratch);
+    return status;
 }
 
 /* Histograms count for more beside a net, which is good at what random filters see. */

@@ -19,6 +19,7 @@
 #include "augment.h"
 #include "features.h"
 #include "instant.h"
+#include "model_kind.h"
 #include "net.h"
 #include "pca.h"
 
@@ -41,6 +42,7 @@ struct trained {
     struct pca instant_pca; /* the instant encoder's -> TRAINED_INSTANT_DIM */
     float *part_weight;     /* (2): of instant and net in the whole */
     float *agreement;       /* (3): of neighbours under turns: instant, net, both; for the card */
+    struct model_precision precision; /* of the net; no part of the block */
 };
 
 /* Of zeros, to be fitted or read into; options are checked. */
@@ -57,6 +59,10 @@ struct trained_scratch;
 akin_status trained_scratch_create(struct trained_scratch **out, const struct trained *trained,
                                    akin_error *err);
 void trained_scratch_free(struct trained_scratch *scratch);
+/* What each convolution of the net reaches on n tiles, calculated in floats: ranges
+ * (net_range_count) become the larger of themselves and that. */
+akin_status trained_measure_ranges(const struct trained *trained, size_t n,
+                                   const uint8_t *const *inputs, float *ranges, akin_error *err);
 #define TRAINED_BATCH 16
 /* n <= TRAINED_BATCH tiles, turned by d4: pooled features (n, features_size) and instant vectors (n,
  * instant dim) as they are before their PCA; there[i] false, and zeros, where nothing was there. */

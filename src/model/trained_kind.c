@@ -189,6 +189,19 @@ static akin_status encode(const void *state, void *memory, size_t n, const uint8
     return status;
 }
 
+/* ---- precision ---- */
+
+static struct model_precision *precision(void *state)
+{
+    return &((struct trained *)state)->precision;
+}
+
+static akin_status measure_ranges(const void *state, size_t n, const uint8_t *const *inputs,
+                                  float *ranges, akin_error *err)
+{
+    return trained_measure_ranges(state, n, inputs, ranges, err);
+}
+
 static akin_status cells(const void *state, void *memory, const uint8_t *input,
                          const uint8_t *filled, uint32_t *rows, uint32_t *cols, float *out,
                          akin_error *err)
@@ -218,6 +231,8 @@ const struct model_kind trained_kind = {
     .scratch_free = scratch_free,
     .scratch_bytes = scratch_bytes,
     .encode = encode,
+    .precision = precision,
+    .measure_ranges = measure_ranges,
     .cells = cells,
 };
 
