@@ -151,7 +151,11 @@ void *graph_own(struct graph *graph, size_t bytes)
 {
     if (graph->status != AKIN_OK)
         return NULL;
-    void *block = graph->block_count < GRAPH_STEPS_MAX ? akin_alloc_zero(bytes, 1) : NULL;
+    if (graph->block_count == GRAPH_STEPS_MAX) {
+        graph_fail(graph, AKIN_ERR_LIMIT, "the net has more than %d weights", GRAPH_STEPS_MAX);
+        return NULL;
+    }
+    void *block = akin_alloc_zero(bytes, 1);
     if (!block) {
         graph_fail(graph, AKIN_ERR_NO_MEMORY, "out of memory: %zu bytes of weights", bytes);
         return NULL;
