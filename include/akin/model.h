@@ -202,8 +202,9 @@ struct akin_onnx_options {
 void akin_onnx_options_default(struct akin_onnx_options *out);
 
 /* An encoder out of an .onnx file, which is copied into the collection by akin_model_save and may
- * not change before. Runs it once, on a black tile, to see what comes out. AKIN_ERR_NOT_FOUND with
- * the install command where there is no ONNX Runtime, or no such file; AKIN_ERR_INVALID names the
+ * not change before. Runs it once, on a black tile, to see what comes out. A plain convolutional
+ * network runs on akin's own engine, any other by ONNX Runtime: AKIN_ERR_NOT_FOUND with the install
+ * command where there is none, or no such file; AKIN_ERR_INVALID names the
  * option, the choices, and what the file has; AKIN_ERR_CORRUPT for what is no ONNX file. Options may
  * be NULL. What akin_model_open opens later finds the library by AKIN_ONNXRUNTIME or where it is
  * usually installed. */

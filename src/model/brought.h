@@ -1,6 +1,6 @@
 /*
- * A brought encoder: any .onnx file, run by ONNX Runtime, and how tiles go into it and a vector
- * comes out. brought_kind.c runs it, brought_import.c finds out what the file wants.
+ * A brought encoder: any .onnx file, run by ONNX Runtime or, where it is a plain convolutional
+ * network, by akin's own engine (onnx_engine.h); and how tiles go into it and a vector comes out. brought_kind.c runs it, brought_import.c finds out what the file wants.
  *
  *   tile (px, px, bands) u8 -> x = gain * value + offset, by channel -> (1, channels, px, px) or
  *   (1, px, px, channels) -> the network -> vector, map or tokens -> pooled -> unit length
@@ -11,6 +11,7 @@
 #define MODEL_BROUGHT_H
 
 #include "model_kind.h"
+#include "onnx_engine.h"
 #include "ort.h"
 
 #define BROUGHT_FILE_NAME "model.onnx"
@@ -38,7 +39,8 @@ struct brought {
     enum brought_layout layout;
     enum brought_pooling pooling;
     float *weights;       /* owned: gain (channels), offset (channels) */
-    struct akin_map file; /* the .onnx file; empty before it is loaded, as is the session */
+    struct akin_map file; /* the .onnx file; empty before it is loaded, as are net and session */
+    struct onnx_net *net; /* of a file that akin's own engine runs; then there is no session */
     struct ort_session *session;
 };
 
@@ -55,9 +57,14 @@ struct brought_grid {
 /* AKIN_ERR_UNSUPPORTED where this pooling cannot be of an output of this shape. */
 akin_status brought_grid_of(struct brought_grid *out, const struct brought *brought,
                             const struct ort_result *result, akin_error *err);
-/* Runs on `input` ((batch, ...) f32, only the first place filled). */
-akin_status brought_run(const struct brought *brought, const float *input, struct ort_result *out,
-                        akin_error *err);
+/* The net of the file, if akin's own engine runs it: brought->net stays NULL where it does not. px: 0
+ * or where the file leaves it open. The engine, if not NULL, is the caller's. */
+akin_status brought_plan(struct brought *brought, struct onnx_engine **engine, uint32_t px,
+                         akin_error *err);
+/* Runs on `input` ((batch, ...) f32, only the first place filled); engine where there is a net, the
+ * result lasts until its next run. */
+akin_status brought_run(const struct brought *brought, struct onnx_engine *engine,
+                        const float *input, struct ort_result *out, akin_error *err);
 /* Values of one (batch, ...) input. */
 size_t brought_input_count(const struct brought *brought);
 

@@ -97,6 +97,49 @@ static akin_status merge_card(struct akin_onnx_options *options, const akin_json
     return status;
 }
 
+/* ---- what the file has ---- */
+
+/* Inputs and outputs as ONNX Runtime tells them, or, of a file that akin's own engine runs, as the
+ * file does. */
+struct links {
+    struct ort_value in[ORT_LINKS_MAX], out[ORT_LINKS_MAX];
+    size_t in_count, out_count;
+};
+
+static void links_of_session(struct links *links, const struct ort_session *session)
+{
+    links->in_count = ort_input_count(session);
+    links->out_count = ort_output_count(session);
+    for (size_t i = 0; i < links->in_count; i++)
+        links->in[i] = *ort_input(session, i);
+    for (size_t i = 0; i < links->out_count; i++)
+        links->out[i] = *ort_output(session, i);
+}
+
+/* Its only input and output, as the net has them. */
+static akin_status links_of_net(struct links *links, const struct brought *brought, akin_error *err)
+{
+    const struct onnx_net *net = brought->net;
+    const struct onnx_shape *in = &net->shapes[0], *result = &net->shapes[net->output];
+    struct onnx_graph *graph = NULL;
+    akin_status status =
+        onnx_parse(&graph, brought->file.data, brought->file.size, BROUGHT_FILE_NAME, err);
+    if (status != AKIN_OK)
+        return status;
+    const int64_t batch = graph->inputs[0].rank ? graph->inputs[0].dims[0] : -1;
+    links->in_count = graph->input_count;
+    links->out_count = graph->output_count;
+    links->in[0] =
+        (struct ort_value){.element = ONNX_FLOAT, .rank = 4, .dims = {batch, in->c, in->h, in->w}};
+    links->out[0] = (struct ort_value){.element = ONNX_FLOAT,
+                                       .rank = result->flat ? 2 : 4,
+                                       .dims = {batch, result->c, result->h, result->w}};
+    snprintf(links->in[0].name, ORT_NAME_MAX, "%s", graph->inputs[0].name);
+    snprintf(links->out[0].name, ORT_NAME_MAX, "%s", graph->outputs[0].name);
+    onnx_free(graph);
+    return AKIN_OK;
+}
+
 /* ---- choosing ---- */
 
 /* The place of `text` among `names`; NO_CHOICE for "auto" or none. */
@@ -120,16 +163,13 @@ static akin_status choose(unsigned *out, const char *text, const char *const *na
                           choices);
 }
 
-typedef const struct ort_value *value_fn(const struct ort_session *session, size_t index);
-
 /* "pixels float32 (-1, 3, 224, 224); mask int64 (1)". */
-static void list_values(char *out, size_t size, const struct ort_session *session, value_fn *value,
-                        size_t count)
+static void list_values(char *out, size_t size, const struct ort_value *values, size_t count)
 {
     size_t used = 0;
     out[0] = '\0';
     for (size_t i = 0; i < count && used + 1 < size; i++) {
-        const struct ort_value *v = value(session, i);
+        const struct ort_value *v = &values[i];
         used += (size_t)snprintf(out + used, size - used, "%s%s %s (", i ? "; " : "", v->name,
                                  onnx_element_name(v->element));
         for (uint32_t d = 0; d < v->rank && used + 1 < size; d++)
@@ -141,32 +181,32 @@ static void list_values(char *out, size_t size, const struct ort_session *sessio
 }
 
 /* The input or output of this name; AKIN_ERR_INVALID lists those that there are. */
-static akin_status find_value(uint32_t *out, const struct ort_session *session, value_fn *value,
-                              size_t count, const char *name, const char *option, akin_error *err)
+static akin_status find_value(uint32_t *out, const struct ort_value *values, size_t count,
+                              const char *name, const char *option, akin_error *err)
 {
     char list[512];
     for (size_t i = 0; i < count; i++)
-        if (!strcmp(value(session, i)->name, name)) {
+        if (!strcmp(values[i].name, name)) {
             *out = (uint32_t)i;
             return AKIN_OK;
         }
-    list_values(list, sizeof list, session, value, count);
+    list_values(list, sizeof list, values, count);
     return akin_error_set(err, AKIN_ERR_INVALID, "the network has no %s '%.80s': there are %s",
                           option, name, list);
 }
 
 /* Its only input, an image of f32. */
-static akin_status choose_input(struct brought *brought, const char *name, akin_error *err)
+static akin_status choose_input(struct brought *brought, const struct links *links,
+                                const char *name, akin_error *err)
 {
-    const struct ort_session *session = brought->session;
-    const size_t count = ort_input_count(session);
+    const size_t count = links->in_count;
     char list[512];
     akin_status status =
-        name ? find_value(&brought->input, session, ort_input, count, name, "input", err) : AKIN_OK;
+        name ? find_value(&brought->input, links->in, count, name, "input", err) : AKIN_OK;
     if (status != AKIN_OK)
         return status;
-    const struct ort_value *input = ort_input(session, brought->input);
-    list_values(list, sizeof list, session, ort_input, count);
+    const struct ort_value *input = &links->in[brought->input];
+    list_values(list, sizeof list, links->in, count);
     if (count != 1)
         return akin_error_set(err, AKIN_ERR_UNSUPPORTED,
                               "the network wants %zu inputs, of which akin can give only one, the "
@@ -190,22 +230,22 @@ static unsigned preference(const struct ort_value *output)
     return strstr(output->name, "logits") ? 1 : by_rank[output->rank];
 }
 
-static akin_status choose_output(struct brought *brought, const char *name, akin_error *err)
+static akin_status choose_output(struct brought *brought, const struct links *links,
+                                 const char *name, akin_error *err)
 {
-    const struct ort_session *session = brought->session;
-    const size_t count = ort_output_count(session);
+    const size_t count = links->out_count;
     char list[512];
     unsigned best = 0;
     if (name)
-        return find_value(&brought->output, session, ort_output, count, name, "output", err);
+        return find_value(&brought->output, links->out, count, name, "output", err);
     for (size_t i = 0; i < count; i++)
-        if (preference(ort_output(session, i)) > best) {
-            best = preference(ort_output(session, i));
+        if (preference(&links->out[i]) > best) {
+            best = preference(&links->out[i]);
             brought->output = (uint32_t)i;
         }
     if (best)
         return AKIN_OK;
-    list_values(list, sizeof list, session, ort_output, count);
+    list_values(list, sizeof list, links->out, count);
     return akin_error_set(err, AKIN_ERR_UNSUPPORTED,
                           "no output of the network is a vector, a map or tokens in float32: %s",
                           list);
@@ -228,10 +268,10 @@ static bool settle(uint32_t *out, int64_t fixed, uint32_t asked)
     return fixed <= 0 || !asked || fixed == (int64_t)asked;
 }
 
-static akin_status settle_sizes(struct brought *brought, const struct akin_onnx_options *options,
-                                akin_error *err)
+static akin_status settle_sizes(struct brought *brought, const struct links *links,
+                                const struct akin_onnx_options *options, akin_error *err)
 {
-    const int64_t *dims = ort_input(brought->session, brought->input)->dims;
+    const int64_t *dims = links->in[brought->input].dims;
     const bool nchw = brought->layout == BROUGHT_NCHW;
     const int64_t rows = dims[nchw ? 2 : 1], cols = dims[nchw ? 3 : 2];
     uint32_t width;
@@ -311,7 +351,8 @@ static enum brought_pooling guess_pooling(const struct ort_result *result)
 }
 
 /* One run on black; dimension and grid are those of what it gives. */
-static akin_status try_run(struct brought *brought, unsigned pooling, akin_error *err)
+static akin_status try_run(struct brought *brought, const struct links *links,
+                           struct onnx_engine *engine, unsigned pooling, akin_error *err)
 {
     struct ort_result result = {0};
     struct brought_grid grid = {0};
@@ -319,7 +360,7 @@ static akin_status try_run(struct brought *brought, unsigned pooling, akin_error
     float *input = akin_alloc_zero(count, sizeof *input);
     if (!input)
         return akin_error_memory(err, count * sizeof *input, "a network's input");
-    akin_status status = brought_run(brought, input, &result, err);
+    akin_status status = brought_run(brought, engine, input, &result, err);
     akin_free(input);
     if (status != AKIN_OK)
         return status;
@@ -336,21 +377,21 @@ static akin_status try_run(struct brought *brought, unsigned pooling, akin_error
     brought->cols = grid.cols;
     ort_result_free(&result);
     return status == AKIN_ERR_UNSUPPORTED
-               ? akin_error_context(err, status, "output '%s'",
-                                    ort_output(brought->session, brought->output)->name)
+               ? akin_error_context(err, status, "output '%s'", links->out[brought->output].name)
                : status;
 }
 
-/* Takes over session and file where it works. */
-static akin_status settle_all(struct brought **out, struct ort_session *session,
-                              const struct akin_onnx_options *options, akin_error *err)
+/* An encoder that has all of `probe`, and weights, where it works. */
+static akin_status settle_all(struct brought **out, struct brought probe, const struct links *links,
+                              struct onnx_engine *engine, const struct akin_onnx_options *options,
+                              akin_error *err)
 {
-    struct brought probe = {.session = session}, *brought = NULL;
+    struct brought *brought = NULL;
     unsigned layout, pooling;
     uint32_t channels, bands;
-    akin_status status = choose_input(&probe, options->input, err);
+    akin_status status = choose_input(&probe, links, options->input, err);
     if (status == AKIN_OK)
-        status = choose_output(&probe, options->output, err);
+        status = choose_output(&probe, links, options->output, err);
     if (status == AKIN_OK)
         status = choose(&layout, options->layout, brought_layouts, BROUGHT_LAYOUTS, "layout", err);
     if (status == AKIN_OK)
@@ -358,8 +399,10 @@ static akin_status settle_all(struct brought **out, struct ort_session *session,
             choose(&pooling, options->pooling, brought_poolings, BROUGHT_POOLINGS, "pooling", err);
     if (status != AKIN_OK)
         return status;
-    const int64_t *dims = ort_input(session, probe.input)->dims;
-    probe.layout = layout == NO_CHOICE ? guess_layout(dims) : (enum brought_layout)layout;
+    const int64_t *dims = links->in[probe.input].dims;
+    probe.layout = layout != NO_CHOICE ? (enum brought_layout)layout
+                   : probe.net         ? BROUGHT_NCHW
+                                       : guess_layout(dims);
     status = settle_channels(&channels, &bands, dims[probe.layout == BROUGHT_NCHW ? 1 : 3], options,
                              err);
     if (status == AKIN_OK)
@@ -370,41 +413,68 @@ static akin_status settle_all(struct brought **out, struct ort_session *session,
     probe.channels = channels;
     probe.bands = bands;
     *brought = probe;
-    status = settle_sizes(brought, options, err);
+    status = settle_sizes(brought, links, options, err);
     if (status == AKIN_OK)
         status = settle_scale(brought, options, err);
     if (status == AKIN_OK)
-        status = try_run(brought, pooling, err);
+        status = try_run(brought, links, engine, pooling, err);
     if (status == AKIN_OK) {
         *out = brought;
         return AKIN_OK;
     }
-    brought->session = NULL;
-    brought_free(brought);
+    akin_free(brought->weights);
+    akin_free(brought); /* the rest is the caller's */
+    return status;
+}
+
+/* Who runs it: akin's own engine where it can, else ONNX Runtime. */
+static akin_status open_file(struct brought *probe, struct links *links,
+                             struct onnx_engine **engine, const char *path,
+                             const struct akin_onnx_options *options, akin_error *err)
+{
+    const bool nhwc = options->layout && !strcmp(options->layout, "nhwc");
+    akin_status status = akin_map_open(&probe->file, path, err);
+    if (status == AKIN_OK)
+        status = brought_plan(probe, engine, options->input_px, err);
+    if (status == AKIN_OK && probe->net)
+        status = links_of_net(links, probe, err);
+    if (status != AKIN_OK ||
+        (probe->net && links->out_count == 1 && links->in[0].dims[0] <= 1 && !nhwc))
+        return status;
+    onnx_engine_free(*engine);
+    onnx_net_free(probe->net);
+    *engine = NULL;
+    probe->net = NULL;
+    status = ort_session_create(&probe->session, options->library, probe->file.data,
+                                probe->file.size, path, err);
+    if (status == AKIN_OK)
+        links_of_session(links, probe->session);
     return status;
 }
 
 static akin_status import_file(struct brought **out, const char *path,
                                const struct akin_onnx_options *options, akin_error *err)
 {
-    struct akin_map file = {0};
-    struct ort_session *session = NULL;
-    struct brought *brought = NULL;
-    akin_status status = akin_map_open(&file, path, err);
-    if (status == AKIN_OK)
-        status = ort_session_create(&session, options->library, file.data, file.size, path, err);
+    struct brought probe = {0}, *brought = NULL;
+    struct onnx_engine *engine = NULL;
+    struct links *links = akin_alloc_zero(1, sizeof *links);
+    if (!links)
+        return akin_error_memory(err, sizeof *links, "a network's inputs");
+    akin_status status = open_file(&probe, links, &engine, path, options, err);
     if (status == AKIN_OK) {
-        status = settle_all(&brought, session, options, err);
+        status = settle_all(&brought, probe, links, engine, options, err);
         if (status != AKIN_OK)
             status = akin_error_context(err, status, "'%s'", path);
     }
+    onnx_engine_free(engine);
+    akin_free(links);
     if (status != AKIN_OK) {
-        ort_session_free(session);
-        akin_map_close(&file);
+        ort_session_free(probe.session);
+        onnx_net_free(probe.net);
+        akin_map_close(&probe.file);
         return status;
     }
-    brought->file = file;
-    brought->onnx_crc = akin_crc32c(0, file.data, file.size);
+    brought->onnx_crc = akin_crc32c(0, brought->file.data, brought->file.size);
     *out = brought;
     return AKIN_OK;
 }

@@ -48,6 +48,7 @@ void brought_free(struct brought *brought)
     if (!brought)
         return;
     ort_session_free(brought->session);
+    onnx_net_free(brought->net);
     akin_map_close(&brought->file);
     akin_free(brought->weights);
     akin_free(brought);
@@ -123,8 +124,7 @@ static akin_json *floats_of(const float *values, uint32_t count)
     return list;
 }
 
-/* What the file is made of, for people; a file that only ONNX Runtime can read has no such words.
- */
+/* What the file is made of, for people; a file that only ONNX Runtime can read has no such words. */
 static void describe_file(const struct brought *brought, akin_json *words)
 {
     struct onnx_graph *graph = NULL;
@@ -132,6 +132,11 @@ static void describe_file(const struct brought *brought, akin_json *words)
     if (onnx_parse(&graph, brought->file.data, brought->file.size, BROUGHT_FILE_NAME, NULL))
         return;
     onnx_operators(graph, operators, sizeof operators);
+    if (brought->net) {
+        akin_json_set(words, "input", akin_json_string(graph->inputs[0].name));
+        akin_json_set(words, "output", akin_json_string(graph->outputs[0].name));
+        akin_json_set(words, "engine", akin_json_string("akin"));
+    }
     akin_json_set(words, "producer", akin_json_string(graph->producer));
     akin_json_set(words, "opset", akin_json_integer(graph->opset));
     akin_json_set(words, "operators", akin_json_string(operators));
@@ -172,6 +177,41 @@ static akin_status check_session(const struct brought *brought, const char *path
     return AKIN_OK;
 }
 
+akin_status brought_plan(struct brought *brought, struct onnx_engine **engine, uint32_t px,
+                         akin_error *err)
+{
+    struct onnx_graph *graph = NULL;
+    struct onnx_net *net = NULL;
+    struct onnx_engine *made = NULL;
+    akin_error why = {0};
+    akin_status status =
+        onnx_parse(&graph, brought->file.data, brought->file.size, BROUGHT_FILE_NAME, &why);
+    if (status == AKIN_OK)
+        status = onnx_net_create(&net, graph, px, &why);
+    if (status == AKIN_OK)
+        status = onnx_engine_create(&made, net, &why);
+    onnx_free(graph);
+    if (status == AKIN_OK && engine)
+        *engine = made;
+    else
+        onnx_engine_free(made);
+    if (status == AKIN_OK)
+        brought->net = net;
+    else
+        onnx_net_free(net);
+    /* What it cannot read or run is ONNX Runtime's to judge. */
+    return status == AKIN_ERR_NO_MEMORY ? akin_error_set(err, status, "%s", why.text) : AKIN_OK;
+}
+
+/* Whether what was settled at import is this net's: else ONNX Runtime runs it. */
+static bool net_fits(const struct brought *brought)
+{
+    const struct onnx_shape *image = &brought->net->shapes[0];
+    return brought->input == 0 && brought->output == 0 && brought->batch == 1 &&
+           brought->layout == BROUGHT_NCHW && image->c == brought->channels &&
+           image->h == brought->input_px && image->w == brought->input_px;
+}
+
 static akin_status load_extra(void *state, const char *folder, akin_error *err)
 {
     struct brought *brought = state;
@@ -186,8 +226,13 @@ static akin_status load_extra(void *state, const char *folder, akin_error *err)
                                 "the model again)",
                                 path);
     if (status == AKIN_OK)
-        status = ort_session_create(&brought->session, NULL, brought->file.data, brought->file.size,
-                                    path, err);
+        status = brought_plan(brought, NULL, brought->input_px, err);
+    if (status != AKIN_OK || (brought->net && net_fits(brought)))
+        return status;
+    onnx_net_free(brought->net);
+    brought->net = NULL;
+    status = ort_session_create(&brought->session, NULL, brought->file.data, brought->file.size,
+                                path, err);
     return status == AKIN_OK ? check_session(brought, path, err) : status;
 }
 
@@ -213,9 +258,24 @@ size_t brought_input_count(const struct brought *brought)
     return (size_t)brought->batch * brought->channels * brought->input_px * brought->input_px;
 }
 
-akin_status brought_run(const struct brought *brought, const float *input, struct ort_result *out,
-                        akin_error *err)
+static akin_status run_engine(const struct brought *brought, struct onnx_engine *engine,
+                              const float *input, struct ort_result *out, akin_error *err)
 {
+    const struct onnx_shape *shape = &brought->net->shapes[brought->net->output];
+    struct ort_result result = {.rank = shape->flat ? 2 : 4,
+                                .dims = {1, shape->c, shape->h, shape->w},
+                                .count = (size_t)shape->c * shape->h * shape->w};
+    akin_status status = onnx_engine_run(engine, input, &result.data, err);
+    if (status == AKIN_OK)
+        *out = result;
+    return status;
+}
+
+akin_status brought_run(const struct brought *brought, struct onnx_engine *engine,
+                        const float *input, struct ort_result *out, akin_error *err)
+{
+    if (brought->net)
+        return run_engine(brought, engine, input, out, err);
     const int64_t px = brought->input_px, channels = brought->channels;
     const bool nchw = brought->layout == BROUGHT_NCHW;
     const int64_t dims[4] = {brought->batch, nchw ? channels : px, px, nchw ? px : channels};
@@ -282,6 +342,7 @@ akin_status brought_grid_of(struct brought_grid *out, const struct brought *brou
 /* One thread's memory, after this head. */
 struct scratch {
     float *input, *cell_weights; /* (AKIN_CELLS_MAX^2) */
+    struct onnx_engine *engine;  /* where there is a net */
 };
 
 static size_t scratch_floats(const struct brought *brought)
@@ -294,6 +355,16 @@ static size_t scratch_bytes(const void *state)
     return sizeof(struct scratch) + scratch_floats(state) * sizeof(float);
 }
 
+static void scratch_free(void *memory)
+{
+    struct scratch *scratch = memory;
+    if (!scratch)
+        return;
+    onnx_engine_free(scratch->engine);
+    akin_free(scratch->input);
+    akin_free(scratch);
+}
+
 static akin_status scratch_create(void **out, const void *state, akin_error *err)
 {
     const struct brought *brought = state;
@@ -304,18 +375,14 @@ static akin_status scratch_create(void **out, const void *state, akin_error *err
         akin_free(block);
         return akin_error_memory(err, scratch_bytes(state), "a brought encoder's input");
     }
-    *scratch = (struct scratch){block, block + brought_input_count(brought)};
-    *out = scratch;
-    return AKIN_OK;
-}
-
-static void scratch_free(void *memory)
-{
-    struct scratch *scratch = memory;
-    if (!scratch)
-        return;
-    akin_free(scratch->input);
-    akin_free(scratch);
+    *scratch = (struct scratch){block, block + brought_input_count(brought), NULL};
+    akin_status status =
+        brought->net ? onnx_engine_create(&scratch->engine, brought->net, err) : AKIN_OK;
+    if (status == AKIN_OK)
+        *out = scratch;
+    else
+        scratch_free(scratch);
+    return status;
 }
 
 /* u8 (px, px, bands) to what the network wants, in the first place of the batch. */
@@ -385,7 +452,7 @@ static akin_status run_tile(const struct brought *brought, const struct scratch 
                             struct brought_grid *grid, akin_error *err)
 {
     fill_input(brought, tile, scratch->input);
-    akin_status status = brought_run(brought, scratch->input, result, err);
+    akin_status status = brought_run(brought, scratch->engine, scratch->input, result, err);
     if (status == AKIN_OK)
         status = brought_grid_of(grid, brought, result, err);
     if (status == AKIN_OK &&

@@ -19,7 +19,8 @@ net() { "$AKIN_TOOLS/make_onnx" "$@" || fault "make_onnx $*"; }
 mkdir photos nets
 faults=0
 for i in 1 2 3 4 5 6; do picture photos/$i.jpg 160 120 $i; done
-net nets/small.onnx 24
+net nets/small.onnx 24 3 Sigmoid
+net nets/plain.onnx 24
 net 'nets/five bands.onnx' 24 5
 echo nonsense >nets/broken.onnx
 [ "$faults" = 0 ] || exit 1
@@ -89,6 +90,15 @@ test_a_library_that_is_none() {
     [ ! -e c/models/y ] || fault 'an encoder that nothing can run'
 }
 
+test_a_plain_network_needs_no_library() {
+    AKIN_ONNXRUNTIME=absent.so
+    export AKIN_ONNXRUNTIME
+    want 0 "$AKIN" embed c --model nets/plain.onnx --keep-default && has err "'plain' is embedded" '6 of 6 tiles'
+    want 0 "$AKIN" search c --model plain --image photos/3.jpg -k 1 && has out 3.jpg
+    has c/models/plain/card.json '"engine": "akin"'
+    unset AKIN_ONNXRUNTIME
+}
+
 test_misuse() {
     want 2 "$AKIN" embed c --model instant --mean 0.5 && has err '--mean goes with --model FILE.onnx only'
     want 2 "$AKIN" embed c --refit --name x && has err '--name goes with'
@@ -99,4 +109,4 @@ test_misuse() {
 }
 
 run_cases "$@" -- a_file_becomes_the_encoder the_same_command_goes_on flags_and_card_are_alike what_does_not_fit_is_refused \
-    a_library_that_is_none misuse
+    a_library_that_is_none a_plain_network_needs_no_library misuse
