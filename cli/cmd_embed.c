@@ -161,7 +161,8 @@ static akin_status set(struct request *request, int option, const char *value, a
     struct akin_embed_options *embed = &request->embed;
     uint64_t number = 0;
     akin_status status = AKIN_OK;
-    if (option >= FIRST_OF_FILES && !request->file_option)
+    if (option >= FIRST_OF_FILES && (size_t)option < sizeof options / sizeof *options &&
+        !request->file_option)
         request->file_option = options[option].name;
     switch (option) {
     case MODEL:

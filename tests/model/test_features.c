@@ -41,7 +41,7 @@ static akin_status setup(struct fixture *it, const char *preset, uint32_t bands,
     arch_initialise(&it->table, 3, it->parameters, it->statistics);
     net_fold(&it->table, it->parameters, it->statistics, it->folded);
     const struct graph_options options = {.batch = BATCH, .parameters = it->folded};
-    status = net_create_folded(&it->net, &it->table, px, &options, err);
+    status = net_create_folded(&it->net, &it->table, px, &options, NULL, err);
     if (status != AKIN_OK)
         return status;
     float *x = graph_data(it->net.graph, it->net.input);
