@@ -256,7 +256,7 @@ static void compare(uint32_t channels, uint32_t px, enum direction direction, in
 
 int main(int argc, char **argv)
 {
-    int rounds = argc > 2 ? atoi(argv[2]) : 7;
+    int rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 7;
     data.batch = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 256;
     if (!data.batch || data.batch > 4096 || rounds < 1 || rounds > ROUNDS_MAX) {
         fprintf(stderr, "usage: bench_convolution [BATCH 1..4096] [ROUNDS 1..%d]\n", ROUNDS_MAX);
