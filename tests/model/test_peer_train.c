@@ -190,7 +190,7 @@ static void check_features(struct run *it)
     REQUIRE(write_net(it) &&
             peer_write(it->folder, "x.f32", it->x, VIEWS * FLOATS * sizeof *it->x));
     net_fold(&it->table, it->parameters, it->statistics, folded);
-    REQUIRE_OK(net_create_folded(&net, &it->table, PX, &options, err));
+    REQUIRE_OK(net_create_folded(&net, &it->table, PX, &options, NULL, err));
     memcpy(graph_data(net.graph, net.input), it->x, VIEWS * FLOATS * sizeof *it->x);
     REQUIRE_OK(graph_forward(net.graph, err));
     REQUIRE(peer_run(PEER_TRAIN " '%s' features", it->folder) == 0);
