@@ -104,7 +104,7 @@ struct request {
     struct akin_embed_options embed;
     struct akin_onnx_options onnx;
     const char *dir, *name;
-    const char *file_option; /* the first option given that goes with FILE.onnx only */
+    int file_option; /* the first option given that goes with FILE.onnx only; 0 = none */
     bool refit;
 };
 
@@ -161,9 +161,8 @@ static akin_status set(struct request *request, int option, const char *value, a
     struct akin_embed_options *embed = &request->embed;
     uint64_t number = 0;
     akin_status status = AKIN_OK;
-    if (option >= FIRST_OF_FILES && (size_t)option < sizeof options / sizeof *options &&
-        !request->file_option)
-        request->file_option = options[option].name;
+    if (option >= FIRST_OF_FILES && !request->file_option)
+        request->file_option = option;
     switch (option) {
     case MODEL:
         embed->onnx_path = akin_text_ends_with(value, ".onnx") ? value : NULL;
@@ -201,7 +200,7 @@ static int check(const struct request *request)
         return cli_misuse(&cmd_embed, "give either --model NAME, --model FILE.onnx or --refit");
     if (request->file_option && !embed->onnx_path)
         return cli_misuse(&cmd_embed, "--%s goes with --model FILE.onnx only",
-                          request->file_option);
+                          options[request->file_option].name);
     return CLI_OK;
 }
 
