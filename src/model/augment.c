@@ -214,6 +214,8 @@ static void resample(float *out, const uint8_t *tile, uint32_t side_px, uint32_t
     float row[SIDE_MAX * AKIN_BANDS_MAX + LANES], line[SIDE_MAX * AKIN_BANDS_MAX + LANES];
     bool turned = crop->d4 & 4;
     size_t stride = (size_t)side_px * bands, pixels = (size_t)px * px;
+    if (!px) /* never, but static analysis cannot know */
+        return;
     make_taps(&across, crop->left, crop->width, side_px, px, crop->d4 & 1);
     make_taps(&down, crop->top, crop->height, side_px, px, crop->d4 & 2);
     uint32_t left = across.first[crop->d4 & 1 ? px - 1 : 0];
