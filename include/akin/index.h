@@ -34,11 +34,26 @@
 
 typedef struct akin_index akin_index;
 
+/* How rows are scored; a larger score is better. Said when an index is made, and kept. */
+enum akin_metric {
+    AKIN_METRIC_COSINE = 0, /* <o, q>; rows must be of unit length or zero */
+    AKIN_METRIC_DOT = 1,    /* <o, q> of any rows */
+    AKIN_METRIC_L2 = 2      /* -|o - q|^2: the squared distance, its sign turned */
+};
+
 struct akin_index_options {
     uint32_t dim;   /* 1..AKIN_DIM_MAX; needed to make one; 0 = as it is */
     uint32_t model; /* fingerprint of the encoder; 0 = none. A different one is AKIN_ERR_INVALID */
-    uint32_t memtable_rows; /* default 32768: the log is turned into a segment at this many rows */
-    akin_pool *pool;        /* for searches; borrowed; may be NULL */
+    enum akin_metric metric; /* of one that is made; default cosine */
+    uint32_t memtable_rows;  /* default 32768: the log is turned into a segment at this many rows */
+    uint32_t
+        coded_rows; /* codes are made from this many rows on; default AKIN_CODED_ROWS; UINT32_MAX = never */
+    uint32_t
+        code_bits; /* 1, 2, 4 a dimension; default 0 = by the dimension, so that a row has about 256 */
+    uint32_t list_rows; /* rows a list should have on average; default 0 = by the number of rows */
+    bool background; /* writer: merges and new epochs run in a thread of the index; default true */
+    uint64_t ram_bytes;           /* that a merge or an epoch may take; default 1 GB */
+    akin_pool *pool;              /* for searches; borrowed; may be NULL */
     const struct akin_talk *talk; /* borrowed; damage found at open is logged as a warning */
 };
 void akin_index_options_default(struct akin_index_options *out);
@@ -103,6 +118,8 @@ bool akin_filter_matches(const struct akin_filter *filter, const struct akin_col
 
 /* ---- exact search ---- */
 
+/* What share of the true k best an answer should hold on average. */
+#define AKIN_RECALL_DEFAULT 0.95f
 struct akin_index_query {
     const float *vectors; /* (count, dim) */
     size_t count;         /* 1..4096 vectors searched in one pass over the rows */
@@ -113,6 +130,17 @@ struct akin_index_query {
     float threshold;                  /* only scores at or above it; -INFINITY = all */
     const uint64_t *except;           /* keys left out, sorted; may be NULL */
     size_t except_count;
+    float
+        recall; /* 0 = AKIN_RECALL_DEFAULT; 1 = exact. Reached by what the index measured of itself */
+    uint32_t probes; /* lists looked into; 0 = as many as the recall needs */
+    uint32_t rerank; /* candidates reranked by their vectors; 0 = as many as the recall needs */
+};
+/* Which way a search went. */
+enum akin_index_way {
+    AKIN_WAY_EXACT,    /* every row that the filter leaves was scored by its vector */
+    AKIN_WAY_FILTERED, /* the rows that match were found first, and all of them scored */
+    AKIN_WAY_MASKED,   /* codes of the probed lists' rows that match */
+    AKIN_WAY_CODES     /* codes of the probed lists; matched afterwards */
 };
 /* What a search did, for --explain. */
 struct akin_index_work {
@@ -121,6 +149,10 @@ struct akin_index_work {
     uint64_t rows_filtered; /* left unscored by zones and filter; with rows_scanned, all rows there
                                are */
     uint64_t bytes_read;
+    enum akin_index_way way; /* of most of its segments */
+    uint64_t lists, lists_probed;
+    uint64_t codes_scanned, reranked_i8, reranked_f16; /* rows */
+    double matches_estimated;                          /* of a filter */
 };
 /* hits: (lists, k) with lists = best_of ? 1 : count; counts[lists]. Order: score descending, then
  * key ascending. A hit's row is 0. Many lists with a large k are answered in several passes, so

@@ -68,6 +68,21 @@ struct akin_winograd {
     akin_transform *weight_gradient; /* frequencies -> gradient, 3x3 */
 };
 
+/* Codes of an index's rows (src/index/code.h says what they mean): a block is AKIN_CODE_ROWS rows,
+ * (nibbles, 16) bytes whose byte p * 16 + v holds nibble p of row v in its low half and of row v + 16
+ * in its high half, then f16 factor[32], f16 addend[32]. */
+#define AKIN_CODE_ROWS 32
+struct akin_code_scan {
+    const uint8_t *table; /* (nibbles, 16), 64-byte aligned; nibbles * the largest entry <= 65535 */
+    size_t nibbles;       /* a multiple of 16 */
+    float scale, offset;  /* what a sum s of entries stands for: scale * s + offset */
+    float threshold;      /* estimates below it do not survive */
+};
+struct akin_candidate {
+    float score;
+    uint32_t row;
+};
+
 struct akin_kernels {
     const char *name; /* "scalar", "avx2", "avx512", "neon" */
 
@@ -76,6 +91,25 @@ struct akin_kernels {
     float (*squared_distance)(const float *a, const float *b, size_t n);
     /* Exact for n <= 131,071 (products of at most 2^14); beyond that it may wrap around. */
     int32_t (*dot_i8)(const int8_t *a, const int8_t *b, size_t n);
+    /* Tiles of 16 int8 vectors of n4 * 4 values: value j of vector v of tile t is
+     * tiles[((t * n4 + j / 4) * 16 + v) * 4 + j % 4]; sums (tile_count * 16) are those of each vector's
+     * values. out[q * out_stride + t * 16 + v] = <queries[q], vector>, exactly, for queries of n4 * 4 int8
+     * values in [-127, 127] that follow each other. n4 <= 4096. */
+    void (*dots_i8_tiles)(int32_t *out, size_t out_stride, const int8_t *queries,
+                          size_t query_count, const int8_t *tiles, const int32_t *sums,
+                          size_t tile_count, size_t n4);
+    /* x (n) times the Walsh-Hadamard matrix, not normalised, in place; n a power of two, 16 at least. */
+    void (*hadamard)(float *x, size_t n);
+    /* sums[v] = sum over nibbles p of table[p * 16 + nibble p of row v], of one block. */
+    void (*sum_codes)(uint16_t sums[AKIN_CODE_ROWS], const uint8_t *block, const uint8_t *table,
+                      size_t nibbles);
+    /* Estimates rows [0, rows) of a list, base + factor * (scale * sum + offset) + addend each, whose blocks
+     * follow each other; appends those at or above scan->threshold to `out` (room for `rows`, rounded up to 32) in
+     * the order of rows, row r as first_row + r, and returns how many. masks (one u32 a block; NULL = all): a row
+     * whose bit is not set does not survive; a block without bits is not read. Reads ahead past the list's end are only hints. */
+    size_t (*scan_codes)(struct akin_candidate *out, const struct akin_code_scan *scan,
+                         const uint8_t *blocks, size_t rows, uint32_t first_row, float base,
+                         const uint32_t *masks);
     /* y[i] += a * x[i]. */
     void (*axpy)(float *y, float a, const float *x, size_t n);
 

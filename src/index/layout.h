@@ -35,6 +35,7 @@ struct preamble {
 #define MAGIC_LOG "AKINXLOG"
 #define MAGIC_SEGMENT "AKINSEGM"
 #define MAGIC_TOMBSTONES "AKINTOMB"
+#define MAGIC_EPOCH "AKINEPOC"
 
 void preamble_fill(struct preamble *out, const char magic[8]);
 /* CORRUPT, or VERSION where a newer akin wrote it. */
@@ -87,7 +88,32 @@ enum section_type {
     SECTION_SCALES = 6,  /* f32 */
     SECTION_KEYS = 7,    /* u64, ascending */
     SECTION_KEY_ROWS = 8, /* u32: the row of each key of SECTION_KEYS */
+    /* Of coded segments only; see lists.h. */
+    SECTION_CODED = 9,        /* struct coded_head */
+    SECTION_LISTS = 10,       /* struct list_entry, the epoch's lists + 1 */
+    SECTION_BLOCKS = 11,      /* code blocks */
+    SECTION_BLOCK_ZONES = 12, /* struct zone, one a block */
+    /* Runs, of all segments written since; see lists.h. */
+    SECTION_RUNS = 13,        /* struct runs_head */
+    SECTION_PLACE_KEYS = 14,  /* u32 Hilbert keys, ascending */
+    SECTION_PLACE_ROWS = 15,  /* u32 their rows */
+    SECTION_TIME_BEGINS = 16, /* i64 begin_ms, ascending */
+    SECTION_TIME_ROWS = 17,   /* u32 their rows */
+    SECTION_QUALITY = 18,     /* u32 by row: nodata, gap << 8, texture << 16, level << 24 */
     SECTION_KNOWN_END
+};
+
+struct coded_head {
+    uint64_t epoch;
+    uint32_t lists; /* the epoch's */
+    uint32_t block_bytes;
+    uint64_t blocks;
+    float residual; /* root mean square length of its rows' residuals when they were encoded */
+    uint32_t reserved;
+};
+struct runs_head {
+    int64_t duration_max_ms; /* of rows with a time: end - begin; 0 where there are none */
+    double half_width_deg, half_height_deg; /* largest half box of rows with a place */
 };
 #define SECTION_REQUIRED 1u /* a reader that does not know this type must not read the file */
 
@@ -114,5 +140,7 @@ _Static_assert(sizeof(struct log_head) == 40, "layout");
 _Static_assert(sizeof(struct tomb_head) == 56, "layout");
 _Static_assert(sizeof(struct section) == 32, "layout");
 _Static_assert(sizeof(struct segment_head) == 128, "layout");
+_Static_assert(sizeof(struct coded_head) == 32, "layout");
+_Static_assert(sizeof(struct runs_head) == 24, "layout");
 
 #endif

@@ -14,15 +14,21 @@
 
 #include "layout.h"
 
+#define CHANGE_OPTIONAL 0x80000000u /* in a kind: a reader that does not know it may go on */
+
 enum change_kind {
     CHANGE_CREATED = 1,    /* struct change_created; the first of all */
     CHANGE_SEGMENT = 2,    /* struct change_segment */
     CHANGE_DROP = 3,       /* struct change_number: this segment and its tombstones go */
     CHANGE_TOMBSTONES = 4, /* struct change_tombstones, in place of those before */
     CHANGE_LOG = 5,        /* struct change_number: the log that holds what comes after */
-    CHANGE_NEXT_ID = 6     /* struct change_number: ids up to this one were used */
+    CHANGE_NEXT_ID = 6,    /* struct change_number: ids up to this one were used */
+    CHANGE_METRIC = 7,     /* struct change_number: enum akin_metric; without it cosine */
+    CHANGE_EPOCH = 8,      /* struct change_epoch: new segments are coded in this epoch */
+    CHANGE_EPOCH_DROP = 9  /* struct change_number: no segment is coded in it any more */
 };
-#define CHANGE_OPTIONAL 0x80000000u /* in a kind: a reader that does not know it may go on */
+/* CHANGE_OPTIONAL | 10: struct change_calibration, in place of the one before. */
+#define CHANGE_CALIBRATION (CHANGE_OPTIONAL | 10u)
 
 struct change_head {
     uint32_t kind, bytes; /* a multiple of 8, follow */
@@ -39,6 +45,23 @@ struct change_number {
 };
 struct change_tombstones {
     uint64_t segment, file, count;
+};
+
+struct change_epoch {
+    uint64_t id, rows; /* of the index when it was trained */
+    uint32_t file_crc, reserved;
+};
+/* What the index measured of itself: to find `recall` of the ten nearest, this many lists and reranked candidates. */
+#define CALIBRATION_POINTS 8
+struct calibration_point {
+    float recall; /* measured */
+    uint32_t probes, rerank;
+    uint32_t reserved;
+};
+struct change_calibration {
+    uint64_t epoch, rows; /* of the index then */
+    uint32_t queries, count;
+    struct calibration_point points[CALIBRATION_POINTS]; /* ascending by recall */
 };
 
 #define MANIFEST_SEGMENTS_MAX 65536u
