@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "layout.h"
+#include "lists.h"
 #include "view.h"
 #include "zone.h"
 
@@ -30,7 +31,9 @@ struct segment {
     const struct zone *zones;
     const uint32_t *sums;
     size_t sum_count;
-    struct zone whole; /* of all blocks */
+    struct zone whole;          /* of all blocks */
+    struct segment_lists coded; /* .epoch NULL: has no codes */
+    struct segment_runs runs;   /* .place_keys NULL: written before there were runs */
 };
 
 akin_status segment_path(char *out, const char *dir, uint64_t id, akin_error *err);

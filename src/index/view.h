@@ -13,6 +13,7 @@
 
 #include "akin/index.h"
 #include "bitmap.h"
+#include "manifest.h"
 #include "memtable.h"
 
 struct segment;
@@ -34,6 +35,8 @@ struct view {
     size_t part_count; /* segments, then the memtable: at least 1 */
     struct part *parts;
     struct akin_index_stats stats;
+    enum akin_metric metric;
+    struct change_calibration calibration; /* .count 0: none yet */
 };
 
 /* A view with room for `parts` empty parts. */
