@@ -257,24 +257,3 @@ struct akin_bbox akin_bbox_of_ring(const double *lon_deg, const double *lat_deg,
         box.east -= 360;
     return box;
 }
-
-uint32_t akin_hilbert_key(double lon_deg, double lat_deg)
-{
-    enum { ORDER = 16, SIDE = 1 << ORDER };
-    if (!isfinite(lon_deg) || !isfinite(lat_deg))
-        return UINT32_MAX;
-    double lat = fmax(-90, fmin(90, lat_deg));
-    uint32_t x = (uint32_t)((akin_lon_wrap(lon_deg) + 180) / 360 * SIDE);
-    uint32_t y = (uint32_t)fmin((lat + 90) / 180 * SIDE, SIDE - 1);
-    uint32_t key = 0;
-    for (uint32_t half = SIDE / 2; half; half /= 2) { /* from the coarsest quadrant down */
-        bool right = x & half, upper = y & half;
-        key = key * 4 + (right ? 3u - upper : upper);
-        if (!upper) { /* turn the quadrant as the curve runs through it */
-            uint32_t mirror = right ? SIDE - 1 : 0, old_x = x;
-            x = y ^ mirror;
-            y = old_x ^ mirror;
-        }
-    }
-    return key < UINT32_MAX ? key : UINT32_MAX - 1; /* the last one says that there is no place */
-}

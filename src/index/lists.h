@@ -33,7 +33,8 @@ struct segment_lists {
 };
 
 /* Rows sorted by one column, to find those of a small filter without reading all. Into the mapping; each (rows).
- * NULL in a segment of format 1. */
+ * NULL in a segment of format 1. Place keys are made anew from the centre of each row's bbox_e7: columns.hilbert is
+ * what the caller said, and an answer must not depend on that. */
 struct segment_runs {
     const uint32_t *place_keys,
         *place_rows;            /* Hilbert keys ascending, and their rows; places unknown last */

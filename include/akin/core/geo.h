@@ -49,6 +49,14 @@ struct akin_bbox akin_bbox_of_ring(const double *lon_deg, const double *lat_deg,
 /* Position along a Hilbert curve of order 16 over lon x lat, 0..2^32-1: near places have near keys.
  * UINT32_MAX for NaN, and for nothing else. */
 uint32_t akin_hilbert_key(double lon_deg, double lat_deg);
+/* Keys first..last, both included. */
+struct akin_hilbert_range {
+    uint32_t first, last;
+};
+/* Ranges that hold the keys of all places in a box, into out[0..max), max >= 4: ascending, with gaps between
+ * them. Returns how many: as many as `max` allows, because each more makes them hold fewer places outside.
+ * A box with east at 180 holds the places at -180, which are the same ones. 0 for an unknown box. */
+size_t akin_hilbert_cover(struct akin_hilbert_range *out, size_t max, struct akin_bbox box);
 
 #pragma GCC visibility pop
 
