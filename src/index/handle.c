@@ -276,7 +276,7 @@ static akin_status each_begin(struct each *each, akin_error *err)
         return akin_error_memory(err, EACH_ROWS * view->stats.dim * sizeof *each->vectors, "rows");
     akin_status status = AKIN_OK;
     for (size_t i = 0; !status && i < view->part_count; i++)
-        status = walk_begin(&each->walks[i], &view->parts[i], WALK_KEYS, err);
+        status = walk_begin(&each->walks[i], &view->parts[i], err);
     return status;
 }
 

@@ -115,6 +115,8 @@ struct runs_head {
     int64_t duration_max_ms; /* of rows with a time: end - begin; 0 where there are none */
     double half_width_deg, half_height_deg; /* largest half box of rows with a place */
 };
+#define LISTS_MAX (1u << 26)
+#define CODE_BLOCK_BYTES_MAX (1024u * 16u + 128u)
 #define SECTION_REQUIRED 1u /* a reader that does not know this type must not read the file */
 
 struct section {
@@ -130,7 +132,8 @@ struct segment_head {
     uint64_t first_key, last_key;
     uint32_t dim, model;
     uint32_t block_rows, section_count;
-    uint8_t reserved[52];
+    uint32_t metric; /* enum akin_metric */
+    uint8_t reserved[48];
     uint32_t crc; /* of the 4096 bytes with this field as 0 */
 };
 #define SECTION_MAX ((SEGMENT_HEAD_BYTES - 128u) / 32u)

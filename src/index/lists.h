@@ -24,7 +24,9 @@ _Static_assert(sizeof(struct list_entry) == 8, "stored as it is");
 
 /* Into the mapping. */
 struct segment_lists {
-    struct epoch *epoch; /* a reference; NULL: the segment has no codes */
+    struct epoch *epoch; /* a reference; NULL: the segment has no codes, or none that can be read */
+    uint64_t epoch_id;   /* 0: no codes; its rows lie in lists where this is not 0 */
+    uint32_t count;      /* the epoch's lists: lists[count] is the end */
     const struct list_entry *lists;
     const uint8_t *blocks;          /* (block_count, shape.block_bytes) */
     const struct zone *block_zones; /* (block_count): for filters */
@@ -33,8 +35,9 @@ struct segment_lists {
 };
 
 /* Rows sorted by one column, to find those of a small filter without reading all. Into the mapping; each (rows).
- * NULL in a segment of format 1. Place keys are made anew from the centre of each row's bbox_e7: columns.hilbert is
- * what the caller said, and an answer must not depend on that. */
+ * All NULL in a segment written before there were runs. Place keys are made anew from the centre of each
+ * row's bbox_e7: columns.hilbert is what the caller said, and an answer must not depend on that. Row numbers
+ * are not checked when a segment is opened: whoever follows one compares it with `rows` first. */
 struct segment_runs {
     const uint32_t *place_keys,
         *place_rows;            /* Hilbert keys ascending, and their rows; places unknown last */
@@ -44,5 +47,10 @@ struct segment_runs {
     double half_width_deg, half_height_deg; /* largest half box of its rows, for place */
     const uint32_t *quality; /* by row: nodata | gap << 8 | texture << 16 | level << 24 */
 };
+/* A row's keys in them. */
+uint32_t run_place_key(const struct akin_columns *columns); /* UINT32_MAX: place unknown */
+int64_t run_time_key(const struct akin_columns *columns);   /* INT64_MAX: time unknown */
+uint32_t run_quality(const struct akin_columns *columns);
+void runs_head_add(struct runs_head *head, const struct akin_columns *columns); /* a zeroed head */
 
 #endif

@@ -104,7 +104,7 @@ static akin_status open_segment(struct segment **out, const struct load *load,
     if (!segment)
         status = segment_path(path, load->index->path, is->id, err);
     if (!segment && !status)
-        status = segment_open(&segment, path, err);
+        status = segment_open(&segment, path, NULL, err);
     if (status)
         return status;
     if (segment->id != is->id || segment->rows != is->rows || segment->bytes != is->bytes ||

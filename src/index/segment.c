@@ -29,27 +29,50 @@ const struct section *segment_sections(const struct segment *segment, size_t *co
     return (const struct section *)(segment->map.data + sizeof(struct segment_head));
 }
 
-/* How many bytes a section of this type must have. */
-static uint64_t section_bytes(const struct segment *segment, uint32_t type)
+/* Sections come in groups: all of a group or none. */
+enum group { GROUP_ROWS, GROUP_CODED, GROUP_RUNS, GROUP_COUNT };
+static enum group group_of(uint32_t type)
 {
-    uint64_t rows = segment->rows, dim = segment->dim;
+    return type < SECTION_CODED ? GROUP_ROWS : type < SECTION_RUNS ? GROUP_CODED : GROUP_RUNS;
+}
+
+/* What the sections' sizes follow from. */
+struct sizes {
+    uint64_t rows, dim, blocks, sums;
+    uint64_t lists, code_blocks, code_block_bytes;
+};
+
+/* How many bytes a section of this type must have. */
+static uint64_t section_bytes(const struct sizes *of, uint32_t type)
+{
     switch (type) {
     case SECTION_SUMS:
-        return segment->sum_count * sizeof(uint32_t);
+        return of->sums * sizeof(uint32_t);
     case SECTION_ZONES:
-        return segment->blocks * sizeof(struct zone);
+        return of->blocks * sizeof(struct zone);
     case SECTION_COLUMNS:
-        return rows * sizeof(struct akin_columns);
+        return of->rows * sizeof(struct akin_columns);
     case SECTION_VECTORS:
-        return rows * dim * sizeof(akin_f16);
+        return of->rows * of->dim * sizeof(akin_f16);
     case SECTION_CODES:
-        return rows * dim;
+        return of->rows * of->dim;
     case SECTION_SCALES:
-        return rows * sizeof(float);
+        return of->rows * sizeof(float);
     case SECTION_KEYS:
-        return rows * sizeof(uint64_t);
+    case SECTION_TIME_BEGINS:
+        return of->rows * sizeof(uint64_t);
+    case SECTION_CODED:
+        return sizeof(struct coded_head);
+    case SECTION_LISTS:
+        return (of->lists + 1) * sizeof(struct list_entry);
+    case SECTION_BLOCKS:
+        return of->code_blocks * of->code_block_bytes;
+    case SECTION_BLOCK_ZONES:
+        return of->code_blocks * sizeof(struct zone);
+    case SECTION_RUNS:
+        return sizeof(struct runs_head);
     default:
-        return rows * sizeof(uint32_t);
+        return of->rows * sizeof(uint32_t);
     }
 }
 
@@ -74,7 +97,8 @@ static akin_status check_head(struct segment *segment, const char *path, akin_er
                               segment->map.size, head->bytes);
     if (head->rows == 0 || head->rows > UINT32_MAX / 2 || head->dim == 0 ||
         head->dim > INDEX_DIM_MAX || head->section_count > SECTION_MAX ||
-        head->block_rows != BLOCK_ROWS || head->first_key > head->last_key)
+        head->block_rows != BLOCK_ROWS || head->first_key > head->last_key ||
+        head->metric > AKIN_METRIC_L2)
         return akin_error_set(err, AKIN_ERR_CORRUPT, "%s: the head's numbers make no sense", path);
     segment->id = head->id;
     segment->bytes = head->bytes;
@@ -85,6 +109,7 @@ static akin_status check_head(struct segment *segment, const char *path, akin_er
     segment->first_key = head->first_key;
     segment->last_key = head->last_key;
     segment->head_crc = head->crc;
+    segment->metric = (enum akin_metric)head->metric;
     return AKIN_OK;
 }
 
@@ -117,35 +142,143 @@ static akin_status check_table(struct segment *segment, const struct section **a
         if (known)
             at[section->type] = section;
     }
+    return AKIN_OK;
+}
+
+static const void *section_data(const struct segment *segment, const struct section *section)
+{
+    return segment->map.data + section->offset;
+}
+
+/* Which groups are there, whole, each section of the size that the numbers ask for. */
+static akin_status check_groups(const struct segment *segment, const struct section *const *at,
+                                const char *path, akin_error *err)
+{
+    struct sizes sizes = {.rows = segment->rows,
+                          .dim = segment->dim,
+                          .blocks = segment->blocks,
+                          .sums = segment->sum_count};
+    bool there[GROUP_COUNT] = {[GROUP_ROWS] = true};
     for (uint32_t type = 1; type < SECTION_KNOWN_END; type++)
-        if (!at[type] || at[type]->bytes != section_bytes(segment, type))
+        there[group_of(type)] |= at[type] != NULL;
+    if (at[SECTION_CODED] && at[SECTION_CODED]->bytes == sizeof(struct coded_head)) {
+        const struct coded_head *coded = section_data(segment, at[SECTION_CODED]);
+        /* Every list takes 8 bytes and every block 32 of a row's at least: products cannot wrap. */
+        if (coded->lists > LISTS_MAX || coded->blocks > segment->rows ||
+            coded->block_bytes > CODE_BLOCK_BYTES_MAX)
+            return akin_error_set(err, AKIN_ERR_CORRUPT, "%s: its lists' numbers make no sense",
+                                  path);
+        sizes.lists = coded->lists;
+        sizes.code_blocks = coded->blocks;
+        sizes.code_block_bytes = coded->block_bytes;
+    }
+    for (uint32_t type = 1; type < SECTION_KNOWN_END; type++)
+        if (there[group_of(type)] && (!at[type] || at[type]->bytes != section_bytes(&sizes, type)))
             return akin_error_set(err, AKIN_ERR_CORRUPT,
                                   "%s: section of type %u is missing or has the wrong size", path,
                                   type);
     return AKIN_OK;
 }
 
-/* The checksums themselves, and the zones by them. */
-static akin_status check_sums(const struct segment *segment, const struct section *const *at,
-                              const char *path, akin_error *err)
+/* One section by its checksums. */
+static akin_status check_section(const struct segment *segment, const struct section *section,
+                                 const char *what, const char *path, akin_error *err)
 {
-    const struct section *zones = at[SECTION_ZONES];
-    if (akin_crc32c(0, segment->sums, at[SECTION_SUMS]->bytes) != at[SECTION_SUMS]->crc)
-        return akin_error_set(err, AKIN_ERR_CORRUPT, "%s: the checksums fail their checksum", path);
     size_t count, sum = 0;
     const struct section *sections = segment_sections(segment, &count);
-    for (const struct section *s = sections; s < zones; s++)
+    for (const struct section *s = sections; s < section; s++)
         sum += s->type == SECTION_SUMS ? 0 : (size_t)((s->bytes + SUM_BYTES - 1) / SUM_BYTES);
-    for (uint64_t done = 0; done < zones->bytes; done += SUM_BYTES, sum++) {
-        uint64_t left = zones->bytes - done;
-        if (akin_crc32c(0, segment->map.data + zones->offset + done,
+    for (uint64_t done = 0; done < section->bytes; done += SUM_BYTES, sum++) {
+        uint64_t left = section->bytes - done;
+        if (akin_crc32c(0, segment->map.data + section->offset + done,
                         left < SUM_BYTES ? left : SUM_BYTES) != segment->sums[sum])
-            return akin_error_set(err, AKIN_ERR_CORRUPT, "%s: the zones fail their checksum", path);
+            return akin_error_set(err, AKIN_ERR_CORRUPT, "%s: the %s fail their checksum", path,
+                                  what);
     }
     return AKIN_OK;
 }
 
-static akin_status load(struct segment *segment, const char *path, akin_error *err)
+/* The checksums themselves, and by them what every search relies on. */
+static akin_status check_sums(const struct segment *segment, const struct section *const *at,
+                              const char *path, akin_error *err)
+{
+    static const struct {
+        uint32_t type;
+        const char *what;
+    } relied[] = {{SECTION_ZONES, "zones"},
+                  {SECTION_CODED, "numbers of the lists"},
+                  {SECTION_LISTS, "lists"},
+                  {SECTION_RUNS, "numbers of the runs"}};
+    if (akin_crc32c(0, segment->sums, at[SECTION_SUMS]->bytes) != at[SECTION_SUMS]->crc)
+        return akin_error_set(err, AKIN_ERR_CORRUPT, "%s: the checksums fail their checksum", path);
+    akin_status status = AKIN_OK;
+    for (size_t i = 0; !status && i < sizeof relied / sizeof *relied; i++)
+        if (at[relied[i].type])
+            status = check_section(segment, at[relied[i].type], relied[i].what, path, err);
+    return status;
+}
+
+/* The lists' directory leads every search of codes: each list follows the one before, its blocks too,
+ * and together they are all rows. */
+static akin_status check_lists(const struct segment *segment, size_t count, const char *path,
+                               akin_error *err)
+{
+    const struct segment_lists *lists = &segment->coded;
+    const struct list_entry *at = lists->lists;
+    bool good = at[0].row == 0 && at[0].block == 0 && at[count].row == segment->rows &&
+                at[count].block == lists->block_count;
+    for (size_t i = 0; good && i < count; i++)
+        good = at[i].row <= at[i + 1].row && at[i].block <= at[i + 1].block &&
+               at[i + 1].block - at[i].block ==
+                   (at[i + 1].row - at[i].row + AKIN_CODE_ROWS - 1) / AKIN_CODE_ROWS;
+    return good
+               ? AKIN_OK
+               : akin_error_set(err, AKIN_ERR_CORRUPT, "%s: the lists do not cover the rows", path);
+}
+
+static akin_status load_coded(struct segment *segment, const struct section *const *at,
+                              const struct epoch_set *epochs, const char *path, akin_error *err)
+{
+    struct segment_lists *lists = &segment->coded;
+    if (!at[SECTION_CODED])
+        return AKIN_OK;
+    const struct coded_head *coded = section_data(segment, at[SECTION_CODED]);
+    struct epoch *epoch = epoch_set_find(epochs, coded->epoch);
+    if (epoch && (coded->lists != epoch->lists.count ||
+                  coded->block_bytes != epoch->shape.block_bytes || segment->dim != epoch->dim))
+        return akin_error_set(err, AKIN_ERR_CORRUPT, "%s: its lists are not those of epoch %llu",
+                              path, (unsigned long long)coded->epoch);
+    *lists = (struct segment_lists){.epoch_id = coded->epoch,
+                                    .count = coded->lists,
+                                    .lists = section_data(segment, at[SECTION_LISTS]),
+                                    .blocks = section_data(segment, at[SECTION_BLOCKS]),
+                                    .block_zones = section_data(segment, at[SECTION_BLOCK_ZONES]),
+                                    .block_count = (size_t)coded->blocks,
+                                    .residual = coded->residual};
+    akin_status status = check_lists(segment, coded->lists, path, err);
+    if (!status && epoch)
+        lists->epoch = epoch_ref(epoch);
+    return status;
+}
+
+static void load_runs(struct segment *segment, const struct section *const *at)
+{
+    if (!at[SECTION_RUNS])
+        return;
+    const struct runs_head *head = section_data(segment, at[SECTION_RUNS]);
+    segment->runs =
+        (struct segment_runs){.place_keys = section_data(segment, at[SECTION_PLACE_KEYS]),
+                              .place_rows = section_data(segment, at[SECTION_PLACE_ROWS]),
+                              .time_begins = section_data(segment, at[SECTION_TIME_BEGINS]),
+                              .time_rows = section_data(segment, at[SECTION_TIME_ROWS]),
+                              .duration_max_ms = head->duration_max_ms,
+                              .half_width_deg = head->half_width_deg,
+                              .half_height_deg = head->half_height_deg,
+                              .quality = section_data(segment, at[SECTION_QUALITY])};
+}
+
+static akin_status load(struct segment *segment, const char *path, const struct epoch_set *epochs,
+                        akin_error *err)
 {
     const struct section *at[SECTION_KNOWN_END] = {0};
     akin_status status = akin_map_open(&segment->map, path, err);
@@ -153,33 +286,38 @@ static akin_status load(struct segment *segment, const char *path, akin_error *e
         status = check_head(segment, path, err);
     if (!status)
         status = check_table(segment, at, path, err);
+    if (!status)
+        status = check_groups(segment, at, path, err);
     if (status)
         return status;
-    const unsigned char *data = segment->map.data;
-    segment->columns = (const void *)(data + at[SECTION_COLUMNS]->offset);
-    segment->vectors = (const void *)(data + at[SECTION_VECTORS]->offset);
-    segment->codes = (const void *)(data + at[SECTION_CODES]->offset);
-    segment->scales = (const void *)(data + at[SECTION_SCALES]->offset);
-    segment->keys = (const void *)(data + at[SECTION_KEYS]->offset);
-    segment->key_rows = (const void *)(data + at[SECTION_KEY_ROWS]->offset);
-    segment->zones = (const void *)(data + at[SECTION_ZONES]->offset);
-    segment->sums = (const void *)(data + at[SECTION_SUMS]->offset);
+    segment->columns = section_data(segment, at[SECTION_COLUMNS]);
+    segment->vectors = section_data(segment, at[SECTION_VECTORS]);
+    segment->codes = section_data(segment, at[SECTION_CODES]);
+    segment->scales = section_data(segment, at[SECTION_SCALES]);
+    segment->keys = section_data(segment, at[SECTION_KEYS]);
+    segment->key_rows = section_data(segment, at[SECTION_KEY_ROWS]);
+    segment->zones = section_data(segment, at[SECTION_ZONES]);
+    segment->sums = section_data(segment, at[SECTION_SUMS]);
     status = check_sums(segment, at, path, err);
+    if (!status)
+        status = load_coded(segment, at, epochs, path, err);
     if (status)
         return status;
+    load_runs(segment, at);
     zone_init(&segment->whole);
     for (size_t i = 0; i < segment->blocks; i++)
         zone_join(&segment->whole, &segment->zones[i]);
     return AKIN_OK;
 }
 
-akin_status segment_open(struct segment **out, const char *path, akin_error *err)
+akin_status segment_open(struct segment **out, const char *path, const struct epoch_set *epochs,
+                         akin_error *err)
 {
     struct segment *segment = akin_alloc_zero(1, sizeof *segment);
     if (!segment)
         return akin_error_memory(err, sizeof *segment, "segment");
     atomic_init(&segment->refs, 1);
-    akin_status status = load(segment, path, err);
+    akin_status status = load(segment, path, epochs, err);
     if (status) {
         segment_unref(segment);
         return status;
@@ -200,6 +338,7 @@ void segment_unref(struct segment *segment)
     if (!segment || atomic_fetch_sub(&segment->refs, 1) != 1)
         return;
     akin_map_close(&segment->map);
+    epoch_unref(segment->coded.epoch);
     akin_free(segment);
 }
 
@@ -226,4 +365,18 @@ size_t segment_find(const struct segment *segment, uint64_t key)
     if (place == segment->rows || segment->keys[place] != key)
         return SIZE_MAX;
     return segment_key_row(segment, place);
+}
+
+uint32_t segment_list_of(const struct segment *segment, size_t row)
+{
+    const struct list_entry *lists = segment->coded.lists;
+    uint32_t low = 0, high = segment->coded.count;
+    while (low < high) { /* the last list that begins at or before the row */
+        uint32_t middle = low + (high - low) / 2;
+        if (lists[middle + 1].row <= row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }

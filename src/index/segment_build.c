@@ -1,328 +1,233 @@
 /*
- * Writing segments. The file is written front to back, section by section; each section walks over
- * its parts' rows anew, so that a merge of any size streams from mapping to file. Kept in memory
- * are, per row of the result, which part it comes from (1 byte) and its int8 scale (4), and per row
- * of the parts its new number (4).
+ * Writing segments: the plain sections, and the order in which all come.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <math.h>
 #include <string.h>
 
-#include "segment.h"
+#include "build.h"
 
-#define PARTS_MAX 255
+/* ---- sections of rows ---- */
 
-struct build {
-    const struct part *parts;
-    struct walk *walks; /* one a part, in posting order; later in key order */
-    size_t part_count, rows;
-    uint32_t dim;
-    uint8_t *source;   /* rows: the part of each row in the present order */
-    uint32_t **number; /* per part: its rows' numbers in the new segment */
-    float *scales;
-    struct zone *zones;
-    float *wide;   /* dim */
-    int8_t *codes; /* dim */
-    /* The file. */
-    akin_atomic_file *file;
-    unsigned char *buffer; /* SUM_BYTES */
-    size_t used;
-    uint32_t *sums;
-    size_t sum_count;
-    unsigned char head[SEGMENT_HEAD_BYTES];
+/* Writes what a section has of row `number` to `out`. */
+typedef void fill_fn(struct build *build, size_t number, void *out);
+
+static void fill_columns(struct build *build, size_t number, void *out)
+{
+    memcpy(out, build_columns(build, number), sizeof(struct akin_columns));
+}
+
+static void fill_vector(struct build *build, size_t number, void *out)
+{
+    memcpy(out, part_vector(build_part(build, number), build->row[number]),
+           build->recipe->dim * sizeof(akin_f16));
+}
+
+static void fill_codes(struct build *build, size_t number, void *out)
+{
+    const struct part *part = build_part(build, number);
+    size_t row = build->row[number], dim = build->recipe->dim;
+    float wide[INDEX_DIM_MAX];
+    if (part->segment) { /* they are what they were */
+        memcpy(out, part->segment->codes + row * dim, dim);
+        build->scales[number] = part->segment->scales[row];
+        return;
+    }
+    akin_kernels()->f32_from_f16(wide, part_vector(part, row), dim);
+    build->scales[number] = akin_quantize_i8(out, wide, dim);
+}
+
+static void fill_scale(struct build *build, size_t number, void *out)
+{
+    memcpy(out, &build->scales[number], sizeof(float));
+}
+
+static void fill_key(struct build *build, size_t number, void *out)
+{
+    memcpy(out, &build_columns(build, number)->key, sizeof(uint64_t));
+}
+
+static void fill_key_row(struct build *build, size_t number, void *out)
+{
+    memcpy(out, &build->number[build->source[number]][build->row[number]], sizeof(uint32_t));
+}
+
+struct filling {
+    struct build *build;
+    fill_fn *fill;
+    size_t first, row_bytes;
+    unsigned char *out;
 };
 
-static struct segment_head *head_of(struct build *build)
+static void fill_rows(void *user, size_t begin, size_t end, unsigned thread)
 {
-    return (struct segment_head *)build->head;
+    const struct filling *filling = user;
+    (void)thread;
+    for (size_t i = begin; i < end; i++)
+        filling->fill(filling->build, filling->first + i, filling->out + i * filling->row_bytes);
 }
 
-/* ---- the file ---- */
-
-static akin_status put_buffer(struct build *build, akin_error *err)
+akin_status build_progress(struct build *build, size_t rows, akin_error *err)
 {
-    if (!build->used)
+    build->done += rows;
+    struct akin_progress progress = {.what = "rows", .total = build->rows};
+    progress.done =
+        build->done >= build->total
+            ? build->rows
+            : (uint64_t)((double)build->rows * (double)build->done / (double)build->total);
+    if (akin_progress(build->recipe->talk, &progress))
         return AKIN_OK;
-    build->sums[build->sum_count++] = akin_crc32c(0, build->buffer, build->used);
-    size_t bytes = build->used;
-    build->used = 0;
-    return akin_atomic_write(build->file, build->buffer, bytes, err);
+    return akin_error_set(err, AKIN_ERR_CANCELLED, "stopped; the rows are where they were");
 }
 
-static akin_status put(struct build *build, const void *data, size_t bytes, akin_error *err)
-{
-    const unsigned char *from = data;
-    while (bytes) {
-        size_t room = SUM_BYTES - build->used, part = bytes < room ? bytes : room;
-        memcpy(build->buffer + build->used, from, part);
-        build->used += part;
-        from += part;
-        bytes -= part;
-        akin_status status = build->used == SUM_BYTES ? put_buffer(build, err) : AKIN_OK;
-        if (status)
-            return status;
-    }
-    return AKIN_OK;
-}
-
-typedef akin_status emit_fn(struct build *build, size_t part, size_t row, size_t number,
-                            akin_error *err);
-
-static akin_status emit_columns(struct build *build, size_t part, size_t row, size_t number,
-                                akin_error *err)
-{
-    const struct akin_columns *columns = part_columns(&build->parts[part], row);
-    zone_add(&build->zones[number / BLOCK_ROWS], columns);
-    build->number[part][row] = (uint32_t)number;
-    return put(build, columns, sizeof *columns, err);
-}
-
-static akin_status emit_vector(struct build *build, size_t part, size_t row, size_t number,
-                               akin_error *err)
-{
-    (void)number;
-    return put(build, part_vector(&build->parts[part], row), build->dim * sizeof(akin_f16), err);
-}
-
-static akin_status emit_codes(struct build *build, size_t part, size_t row, size_t number,
+static akin_status write_rows(struct build *build, uint32_t type, size_t row_bytes, fill_fn *fill,
                               akin_error *err)
 {
-    akin_kernels()->f32_from_f16(build->wide, part_vector(&build->parts[part], row), build->dim);
-    build->scales[number] = akin_quantize_i8(build->codes, build->wide, build->dim);
-    return put(build, build->codes, build->dim, err);
-}
-
-static akin_status emit_scale(struct build *build, size_t part, size_t row, size_t number,
-                              akin_error *err)
-{
-    (void)part, (void)row;
-    return put(build, &build->scales[number], sizeof(float), err);
-}
-
-static akin_status emit_key(struct build *build, size_t part, size_t row, size_t number,
-                            akin_error *err)
-{
-    uint64_t key = part_columns(&build->parts[part], row)->key;
-    if (number == 0)
-        head_of(build)->first_key = key;
-    head_of(build)->last_key = key;
-    return put(build, &key, sizeof key, err);
-}
-
-static akin_status emit_key_row(struct build *build, size_t part, size_t row, size_t number,
-                                akin_error *err)
-{
-    (void)number;
-    return put(build, &build->number[part][row], sizeof(uint32_t), err);
-}
-
-static akin_status emit_zone(struct build *build, size_t part, size_t row, size_t number,
-                             akin_error *err)
-{
-    (void)part, (void)row;
-    if (number % BLOCK_ROWS)
-        return AKIN_OK;
-    return put(build, &build->zones[number / BLOCK_ROWS], sizeof(struct zone), err);
-}
-
-static akin_status section_begin(struct build *build, uint32_t type, akin_error *err)
-{
-    static const unsigned char zeros[SECTION_ALIGN];
-    size_t past = (size_t)(akin_atomic_size(build->file) % SECTION_ALIGN);
-    akin_status status =
-        past ? akin_atomic_write(build->file, zeros, SECTION_ALIGN - past, err) : AKIN_OK;
-    struct section *section = (struct section *)(build->head + sizeof(struct segment_head)) +
-                              head_of(build)->section_count++;
-    *section = (struct section){
-        .type = type, .flags = SECTION_REQUIRED, .offset = akin_atomic_size(build->file)};
-    return status;
-}
-
-static struct section *section_end(struct build *build)
-{
-    struct section *section = (struct section *)(build->head + sizeof(struct segment_head)) +
-                              head_of(build)->section_count - 1;
-    section->bytes = akin_atomic_size(build->file) - section->offset;
-    return section;
-}
-
-/* One section: `emit` for each row in the walks' order, as `source` remembers it. */
-static akin_status write_section(struct build *build, uint32_t type, emit_fn *emit, akin_error *err)
-{
-    size_t first_sum = build->sum_count;
-    akin_status status = section_begin(build, type, err);
-    for (size_t i = 0; i < build->part_count; i++)
-        walk_rewind(&build->walks[i]);
-    for (size_t number = 0; !status && number < build->rows; number++) {
-        size_t part = build->source[number];
-        status = emit(build, part, build->walks[part].row, number, err);
-        walk_next(&build->walks[part]);
+    size_t batch = BUILD_BATCH_BYTES / row_bytes;
+    struct filling filling = {.build = build, .fill = fill, .row_bytes = row_bytes};
+    filling.out = akin_alloc(batch, row_bytes);
+    if (!filling.out)
+        return akin_error_memory(err, BUILD_BATCH_BYTES, "writing a segment");
+    akin_status status = segment_file_section(&build->file, type, SECTION_REQUIRED, err);
+    while (!status && filling.first < build->rows) {
+        size_t left = build->rows - filling.first, n = left < batch ? left : batch;
+        akin_pool_for(build->recipe->pool, n, 0, fill_rows, &filling);
+        filling.first += n;
+        status = segment_file_put(&build->file, filling.out, n * row_bytes, err);
+        if (!status)
+            status = build_progress(build, n, err);
     }
-    if (!status)
-        status = put_buffer(build, err);
-    if (!status)
-        section_end(build)->crc =
-            akin_crc32c(0, build->sums + first_sum, (build->sum_count - first_sum) * 4);
-    return status;
+    akin_free(filling.out);
+    return status ? status : segment_file_section_end(&build->file, err);
 }
 
-static akin_status write_sums(struct build *build, akin_error *err)
+/* Rows of some zones get their numbers, the zones their rows. */
+static void number_rows(void *user, size_t begin, size_t end, unsigned thread)
 {
-    akin_status status = section_begin(build, SECTION_SUMS, err);
-    if (!status)
-        status = akin_atomic_write(build->file, build->sums, build->sum_count * 4, err);
-    if (!status)
-        section_end(build)->crc = akin_crc32c(0, build->sums, build->sum_count * 4);
-    return status;
-}
-
-/* ---- the order ---- */
-
-static void end_walks(struct build *build)
-{
-    for (size_t i = 0; build->walks && i < build->part_count; i++)
-        walk_fini(&build->walks[i]);
-}
-
-/* Merges the parts' rows once and writes down whose turn it is. */
-static akin_status take_order(struct build *build, enum walk_order order, const char *path,
-                              akin_error *err)
-{
-    end_walks(build);
-    for (size_t i = 0; i < build->part_count; i++) {
-        akin_status status = walk_begin(&build->walks[i], &build->parts[i], order, err);
-        if (status)
-            return status;
+    struct build *build = user;
+    (void)thread;
+    for (size_t block = begin; block < end; block++) {
+        size_t first = block * BLOCK_ROWS, left = build->rows - first;
+        zone_init(&build->zones[block]);
+        for (size_t i = 0; i < BLOCK_ROWS && i < left; i++) {
+            size_t number = first + i;
+            zone_add(&build->zones[block], build_columns(build, number));
+            build->number[build->source[number]][build->row[number]] = (uint32_t)number;
+        }
     }
-    size_t count = 0;
-    for (size_t least; (least = walk_least(build->walks, build->part_count)) < build->part_count;) {
-        if (count == build->rows)
-            break;
-        build->source[count++] = (uint8_t)least;
-        walk_next(&build->walks[least]);
-    }
-    /* Too few where a damaged key run names a row twice and another not at all. */
-    if (count < build->rows)
-        return akin_error_set(err, AKIN_ERR_CORRUPT,
-                              "%s: a part's keys do not cover its rows; akin verify says which",
-                              path);
-    return AKIN_OK;
 }
 
-static size_t sums_needed(const struct build *build)
+#define ROW_PASSES 6u
+#define CODED_PASSES 2u
+
+static akin_status write_posting(struct build *build, akin_error *err)
 {
-    size_t row_bytes = sizeof(struct akin_columns) + 3 * (size_t)build->dim + 4 + 8 + 4 + 1;
-    return row_bytes * build->rows / SUM_BYTES + 16;
+    size_t dim = build->recipe->dim, blocks = (build->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    akin_status status = build_order_posting(build, err);
+    if (status)
+        return status;
+    akin_pool_for(build->recipe->pool, blocks, 0, number_rows, build);
+    status = write_rows(build, SECTION_COLUMNS, sizeof(struct akin_columns), fill_columns, err);
+    if (!status)
+        status = segment_file_whole(&build->file, SECTION_ZONES, SECTION_REQUIRED, build->zones,
+                                    blocks * sizeof *build->zones, err);
+    if (!status)
+        status = write_rows(build, SECTION_VECTORS, dim * sizeof(akin_f16), fill_vector, err);
+    if (!status)
+        status = write_rows(build, SECTION_CODES, dim, fill_codes, err);
+    if (!status)
+        status = write_rows(build, SECTION_SCALES, sizeof(float), fill_scale, err);
+    if (!status && build->recipe->epoch)
+        status = build_write_coded(build, err);
+    return status ? status : build_write_runs(build, err);
 }
+
+static akin_status write_keys(struct build *build, akin_error *err)
+{
+    struct segment_head *head = segment_file_head(&build->file);
+    akin_status status = build_order_keys(build, err);
+    if (status)
+        return status;
+    head->first_key = build_columns(build, 0)->key;
+    head->last_key = build_columns(build, build->rows - 1)->key;
+    status = write_rows(build, SECTION_KEYS, sizeof(uint64_t), fill_key, err);
+    return status ? status
+                  : write_rows(build, SECTION_KEY_ROWS, sizeof(uint32_t), fill_key_row, err);
+}
+
+/* ---- begin and end ---- */
 
 static akin_status prepare(struct build *build, akin_error *err)
 {
+    const struct epoch *epoch = build->recipe->epoch;
     size_t blocks = (build->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    build->walks = akin_alloc_zero(build->part_count, sizeof *build->walks);
     build->number = akin_alloc_zero(build->part_count, sizeof *build->number);
-    build->source = akin_alloc(build->rows, 1);
+    build->source = akin_alloc(build->rows, sizeof *build->source);
+    build->row = akin_alloc(build->rows, sizeof *build->row);
     build->scales = akin_alloc(build->rows, sizeof *build->scales);
     build->zones = akin_alloc(blocks, sizeof *build->zones);
-    build->wide = akin_alloc(build->dim, sizeof *build->wide);
-    build->codes = akin_alloc(build->dim, 1);
-    build->buffer = akin_alloc(1, SUM_BYTES);
-    build->sums = akin_alloc(sums_needed(build), sizeof *build->sums);
-    bool whole = build->walks && build->number && build->source && build->scales && build->zones &&
-                 build->wide && build->codes && build->buffer && build->sums;
+    build->lists =
+        epoch ? akin_alloc_zero(epoch->lists.count + (size_t)1, sizeof *build->lists) : NULL;
+    bool whole = build->number && build->source && build->row && build->scales && build->zones &&
+                 (build->lists || !epoch);
     for (size_t i = 0; whole && i < build->part_count; i++) {
         build->number[i] = akin_alloc_zero(build->parts[i].rows, sizeof(uint32_t));
         whole = build->number[i] != NULL;
     }
-    if (!whole)
-        return akin_error_memory(err, build->rows * 9, "writing a segment");
-    for (size_t i = 0; i < blocks; i++)
-        zone_init(&build->zones[i]);
-    return AKIN_OK;
+    build->total = (ROW_PASSES + (epoch ? CODED_PASSES : 0)) * build->rows;
+    return whole ? AKIN_OK : akin_error_memory(err, build->rows * 13, "writing a segment");
 }
 
 static void build_fini(struct build *build)
 {
-    end_walks(build);
     for (size_t i = 0; build->number && i < build->part_count; i++)
         akin_free(build->number[i]);
-    akin_free(build->walks);
     akin_free(build->number);
     akin_free(build->source);
+    akin_free(build->row);
     akin_free(build->scales);
     akin_free(build->zones);
-    akin_free(build->wide);
-    akin_free(build->codes);
-    akin_free(build->buffer);
-    akin_free(build->sums);
-    akin_atomic_abort(build->file);
+    akin_free(build->lists);
+    segment_file_fini(&build->file);
 }
 
-static akin_status write_sections(struct build *build, const char *path, akin_error *err)
-{
-    static const struct {
-        uint32_t type;
-        emit_fn *emit;
-    } posting[] = {{SECTION_COLUMNS, emit_columns},
-                   {SECTION_ZONES, emit_zone},
-                   {SECTION_VECTORS, emit_vector},
-                   {SECTION_CODES, emit_codes},
-                   {SECTION_SCALES, emit_scale}};
-    akin_status status = take_order(build, WALK_POSTING, path, err);
-    for (size_t i = 0; !status && i < sizeof posting / sizeof *posting; i++)
-        status = write_section(build, posting[i].type, posting[i].emit, err);
-    if (!status)
-        status = take_order(build, WALK_KEYS, path, err);
-    if (!status)
-        status = write_section(build, SECTION_KEYS, emit_key, err);
-    if (!status)
-        status = write_section(build, SECTION_KEY_ROWS, emit_key_row, err);
-    return status ? status : write_sums(build, err);
-}
-
-akin_status segment_build(struct segment_info *info, const char *dir, uint64_t id,
-                          const struct part *parts, size_t part_count, uint32_t dim, uint32_t model,
-                          akin_error *err)
+akin_status segment_build(struct segment_info *info, const struct segment_recipe *recipe,
+                          const struct part *parts, size_t part_count, akin_error *err)
 {
     char path[AKIN_PATH_MAX];
-    struct build build = {.parts = parts, .part_count = part_count, .dim = dim};
-    struct segment_head *head = head_of(&build);
-    akin_status status = segment_path(path, dir, id, err);
+    struct build build = {.recipe = recipe, .parts = parts, .part_count = part_count, .path = path};
+    struct segment_head *head = segment_file_head(&build.file);
+    akin_status status = segment_path(path, recipe->dir, recipe->id, err);
     if (status)
         return status;
     for (size_t i = 0; i < part_count; i++)
         build.rows += part_live(&parts[i]);
-    if (build.rows == 0 || part_count > PARTS_MAX)
+    if (build.rows == 0 || build.rows > UINT32_MAX / 2 || part_count > BUILD_PARTS_MAX)
         return akin_error_set(err, AKIN_ERR_INVALID, "%s: %zu rows of %zu parts", path, build.rows,
                               part_count);
-    *head = (struct segment_head){
-        .id = id, .rows = build.rows, .dim = dim, .model = model, .block_rows = BLOCK_ROWS};
+    *head = (struct segment_head){.id = recipe->id,
+                                  .rows = build.rows,
+                                  .dim = recipe->dim,
+                                  .model = recipe->model,
+                                  .metric = (uint32_t)recipe->metric,
+                                  .block_rows = BLOCK_ROWS};
     preamble_fill(&head->preamble, MAGIC_SEGMENT);
     status = prepare(&build, err);
     if (!status)
-        status = akin_atomic_begin(&build.file, path, err);
+        status = segment_file_begin(&build.file, path, err);
     if (!status)
-        status = akin_atomic_write(build.file, build.head, sizeof build.head, err);
+        status = write_posting(&build, err);
     if (!status)
-        status = write_sections(&build, path, err);
-    if (status)
-        goto out;
-    head->bytes = akin_atomic_size(build.file);
-    head->crc = akin_crc32c(0, build.head, sizeof build.head);
-    status = akin_atomic_write_at(build.file, build.head, sizeof build.head, 0, err);
-    if (status)
-        goto out;
-    akin_atomic_file *file = build.file;
-    build.file = NULL;
-    status = akin_atomic_commit(file, err);
+        status = write_keys(&build, err);
     if (!status)
-        *info = (struct segment_info){.id = id,
+        status = segment_file_commit(&build.file, err);
+    if (!status)
+        *info = (struct segment_info){.id = recipe->id,
                                       .rows = head->rows,
                                       .bytes = head->bytes,
                                       .first_key = head->first_key,
                                       .last_key = head->last_key,
                                       .head_crc = head->crc};
-out:
     build_fini(&build);
     return status;
 }

@@ -22,6 +22,7 @@ struct check {
     uint64_t faults;
     float *wide;
     int8_t *codes;
+    uint8_t *seen; /* (rows) */
 };
 
 static void tell(struct check *check, const char *format, ...)
@@ -106,12 +107,21 @@ static void check_vector(struct check *check, size_t row)
         tell(check, "row %zu: its vector holds NaN or infinity", row);
         return;
     }
-    if (length2 > 0 && fabs(sqrt(length2) - 1) > NORM_TOLERANCE)
+    if (segment->metric == AKIN_METRIC_COSINE && length2 > 0 &&
+        fabs(sqrt(length2) - 1) > NORM_TOLERANCE)
         tell(check, "row %zu: its vector has length %g, not 1 or 0", row, sqrt(length2));
     float scale = akin_quantize_i8(check->codes, check->wide, dim);
     if (memcmp(&scale, &segment->scales[row], sizeof scale) ||
         memcmp(check->codes, segment->codes + row * dim, dim))
         tell(check, "row %zu: its int8 vector is not that of its f16 vector", row);
+}
+
+/* Whether two rows that follow each other lie in two lists. */
+static bool list_between(const struct segment *segment, size_t row)
+{
+    if (!segment->coded.epoch_id)
+        return false;
+    return segment->coded.lists[segment_list_of(segment, row)].row == row;
 }
 
 static void check_block(struct check *check, size_t block)
@@ -122,12 +132,58 @@ static void check_block(struct check *check, size_t block)
     zone_init(&zone);
     for (size_t row = first; row < end && row < segment->rows; row++) {
         zone_add(&zone, &segment->columns[row]);
-        if (row && posting_compare(&segment->columns[row - 1], &segment->columns[row]) >= 0)
+        if (row && posting_compare(&segment->columns[row - 1], &segment->columns[row]) >= 0 &&
+            !list_between(segment, row))
             tell(check, "row %zu is not behind the one before it in posting order", row);
         check_vector(check, row);
     }
     if (memcmp(&zone, &segment->zones[block], sizeof zone))
         tell(check, "the zone of block %zu is not that of its rows", block);
+}
+
+/* A run: its keys ascend, each is that of its row, and its rows are all rows. */
+static void check_run(struct check *check, bool place)
+{
+    const struct segment *segment = check->segment;
+    const struct segment_runs *runs = &segment->runs;
+    const uint32_t *rows = place ? runs->place_rows : runs->time_rows;
+    const char *name = place ? "place" : "time";
+    memset(check->seen, 0, segment->rows);
+    for (size_t i = 0; i < segment->rows; i++) {
+        size_t row = rows[i];
+        if (row >= segment->rows || check->seen[row]++) {
+            tell(check, "the run by %s names a row twice or none at place %zu", name, i);
+            continue;
+        }
+        bool ascends = !i || (place ? runs->place_keys[i - 1] <= runs->place_keys[i]
+                                    : runs->time_begins[i - 1] <= runs->time_begins[i]);
+        if (!ascends)
+            tell(check, "the run by %s does not ascend at place %zu", name, i);
+        const struct akin_columns *columns = &segment->columns[row];
+        if (place ? runs->place_keys[i] != run_place_key(columns)
+                  : runs->time_begins[i] != run_time_key(columns))
+            tell(check, "the run by %s is wrong about row %zu", name, row);
+    }
+}
+
+static void check_runs(struct check *check)
+{
+    const struct segment *segment = check->segment;
+    const struct segment_runs *runs = &segment->runs;
+    struct runs_head head = {0};
+    if (!runs->place_keys)
+        return;
+    for (size_t row = 0; row < segment->rows; row++) {
+        runs_head_add(&head, &segment->columns[row]);
+        if (runs->quality[row] != run_quality(&segment->columns[row]))
+            tell(check, "the quality of row %zu is not that of its columns", row);
+    }
+    if (head.duration_max_ms != runs->duration_max_ms ||
+        head.half_width_deg != runs->half_width_deg ||
+        head.half_height_deg != runs->half_height_deg)
+        tell(check, "the runs are wrong about the longest time or the largest box");
+    check_run(check, true);
+    check_run(check, false);
 }
 
 /* Keys that ascend and each lead to a row that has them name every row once. */
@@ -153,15 +209,18 @@ akin_status segment_verify(const struct segment *segment, const char *name, akin
     struct check check = {.segment = segment, .name = name, .fault = fault, .user = user};
     check.wide = akin_alloc(segment->dim, sizeof *check.wide);
     check.codes = akin_alloc(segment->dim, 1);
+    check.seen = akin_alloc(segment->rows, 1);
     akin_status status = AKIN_OK;
-    if (!check.wide || !check.codes) {
-        status = akin_error_memory(err, segment->dim * sizeof *check.wide, "verify");
+    if (!check.wide || !check.codes || !check.seen) {
+        status =
+            akin_error_memory(err, segment->dim * sizeof *check.wide + segment->rows, "verify");
         goto out;
     }
     sums_good(segment, &check);
     for (size_t block = 0; block < segment->blocks; block++)
         check_block(&check, block);
     check_keys(&check);
+    check_runs(&check);
     if (check.faults > FAULTS_PER_FILE && fault) {
         char text[64];
         snprintf(text, sizeof text, "and %" PRIu64 " faults more", check.faults - FAULTS_PER_FILE);
@@ -171,5 +230,6 @@ akin_status segment_verify(const struct segment *segment, const char *name, akin
 out:
     akin_free(check.wide);
     akin_free(check.codes);
+    akin_free(check.seen);
     return status;
 }

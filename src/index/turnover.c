@@ -42,14 +42,18 @@ akin_status turnover_build(struct turnover *turn, const struct part *parts, size
     struct segment_info info;
     struct part *part = &turn->view->parts[turn->served];
     uint64_t id = turn->next_id++;
+    struct segment_recipe recipe = {.dir = index->path,
+                                    .id = id,
+                                    .dim = index->manifest.dim,
+                                    .model = index->manifest.model,
+                                    .pool = index->pool};
     akin_status status = segment_path(path, index->path, id, err);
     if (!status)
         status = note(&turn->made, path, err);
     if (!status)
-        status = segment_build(&info, index->path, id, parts, count, index->manifest.dim,
-                               index->manifest.model, err);
+        status = segment_build(&info, &recipe, parts, count, err);
     if (!status)
-        status = segment_open(&part->segment, path, err);
+        status = segment_open(&part->segment, path, NULL, err);
     if (status)
         return status;
     part->rows = part->segment->rows;

@@ -72,29 +72,23 @@ const akin_f16 *part_vector(const struct part *part, size_t row);
 size_t part_find(const struct part *part, uint64_t key);
 
 /*
- * A walk over a part's live rows in an order of its own: for (walk_begin(...); walk->left;
- * walk_next(walk)). A segment's rows lie in posting order, (Hilbert key, begin, key), and have a
- * run of sorted keys; a memtable is sorted here.
+ * A walk over a part's live rows by key: for (walk_begin(...); walk->left; walk_next(walk)). A segment
+ * has a run of sorted keys; a memtable is sorted here.
  */
-enum walk_order { WALK_POSTING, WALK_KEYS };
 struct walk {
     const struct part *part;
-    enum walk_order order;
     uint32_t *sorted; /* the memtable's rows in order, owned; NULL for a segment */
     size_t place, places;
     size_t row; /* the present one, while left */
     bool left;
 };
-akin_status walk_begin(struct walk *walk, const struct part *part, enum walk_order order,
-                       akin_error *err);
+akin_status walk_begin(struct walk *walk, const struct part *part, akin_error *err);
 void walk_next(struct walk *walk);
 void walk_fini(struct walk *walk); /* takes a zeroed struct */
-/* Starts again from the first row. */
-void walk_rewind(struct walk *walk);
-/* Which of the walks is at the smallest row in their order; `count` where all have ended. */
+/* Which of the walks is at the smallest key; `count` where all have ended. */
 size_t walk_least(const struct walk *walks, size_t count);
 
-/* Negative where a comes before b in posting order. */
+/* Negative where a comes before b in the order (Hilbert key, begin, key). */
 int posting_compare(const struct akin_columns *a, const struct akin_columns *b);
 
 #endif

@@ -1,12 +1,9 @@
 /*
- * Walks: a part's live rows in posting order or in key order, and the least of several walks, which
- * is all that a merge is.
+ * Walks: a part's live rows by key, and the least of several walks.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <stdlib.h>
-#include <string.h>
-
+#include "radix.h"
 #include "segment.h"
 #include "view.h"
 
@@ -19,41 +16,22 @@ int posting_compare(const struct akin_columns *a, const struct akin_columns *b)
     return a->key < b->key ? -1 : a->key > b->key;
 }
 
-struct sort_entry {
-    const struct akin_columns *columns;
-    uint32_t row;
-};
-
-static int compare_posting(const void *a, const void *b)
-{
-    return posting_compare(((const struct sort_entry *)a)->columns,
-                           ((const struct sort_entry *)b)->columns);
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    uint64_t x = ((const struct sort_entry *)a)->columns->key;
-    uint64_t y = ((const struct sort_entry *)b)->columns->key;
-    return x < y ? -1 : x > y;
-}
-
 /* The memtable's live rows, sorted. */
 static akin_status sort_rows(struct walk *walk, akin_error *err)
 {
     size_t rows = walk->part->rows, count = 0;
-    struct sort_entry *entries = akin_alloc(rows, sizeof *entries);
+    struct radix_entry *entries = akin_alloc(rows, 2 * sizeof *entries);
     uint32_t *sorted = akin_alloc(rows, sizeof *sorted);
     if (!entries || !sorted) {
         akin_free(entries);
         akin_free(sorted);
-        return akin_error_memory(err, rows * sizeof *entries, "order of rows");
+        return akin_error_memory(err, rows * 2 * sizeof *entries, "order of rows");
     }
     for (size_t row = 0; row < rows; row++)
         if (!bitmap_test(walk->part->dead, row))
-            entries[count++] = (struct sort_entry){part_columns(walk->part, row), (uint32_t)row};
-    /* Keys are unique among live rows, so both orders are total. */
-    qsort(entries, count, sizeof *entries,
-          walk->order == WALK_POSTING ? compare_posting : compare_keys);
+            entries[count++] =
+                (struct radix_entry){part_columns(walk->part, row)->key, (uint32_t)row};
+    radix_sort(entries, entries + rows, count); /* keys are unique among live rows */
     for (size_t i = 0; i < count; i++)
         sorted[i] = entries[i].row;
     akin_free(entries);
@@ -64,11 +42,7 @@ static akin_status sort_rows(struct walk *walk, akin_error *err)
 
 static size_t row_at(const struct walk *walk, size_t place)
 {
-    if (walk->sorted)
-        return walk->sorted[place];
-    if (walk->order == WALK_KEYS)
-        return segment_key_row(walk->part->segment, place);
-    return place;
+    return walk->sorted ? walk->sorted[place] : segment_key_row(walk->part->segment, place);
 }
 
 /* Steps over dead rows to the first live one at or behind `place`. */
@@ -83,10 +57,9 @@ static void settle(struct walk *walk)
     }
 }
 
-akin_status walk_begin(struct walk *walk, const struct part *part, enum walk_order order,
-                       akin_error *err)
+akin_status walk_begin(struct walk *walk, const struct part *part, akin_error *err)
 {
-    *walk = (struct walk){.part = part, .order = order, .places = part->rows};
+    *walk = (struct walk){.part = part, .places = part->rows};
     if (!part->segment) {
         akin_status status = sort_rows(walk, err);
         if (status)
@@ -102,12 +75,6 @@ void walk_next(struct walk *walk)
     settle(walk);
 }
 
-void walk_rewind(struct walk *walk)
-{
-    walk->place = 0;
-    settle(walk);
-}
-
 void walk_fini(struct walk *walk)
 {
     akin_free(walk->sorted);
@@ -118,15 +85,13 @@ void walk_fini(struct walk *walk)
 size_t walk_least(const struct walk *walks, size_t count)
 {
     size_t least = count;
-    const struct akin_columns *best = NULL;
+    uint64_t best = 0;
     for (size_t i = 0; i < count; i++) {
         if (!walks[i].left)
             continue;
-        const struct akin_columns *columns = part_columns(walks[i].part, walks[i].row);
-        bool before = !best || (walks[i].order == WALK_KEYS ? columns->key < best->key
-                                                            : posting_compare(columns, best) < 0);
-        if (before) {
-            best = columns;
+        uint64_t key = part_columns(walks[i].part, walks[i].row)->key;
+        if (least == count || key < best) {
+            best = key;
             least = i;
         }
     }

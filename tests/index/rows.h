@@ -300,7 +300,7 @@ static inline akin_status rows_add(akin_index *index, struct rows_model *model, 
             rows_columns(akin_tile_key(scene, 0, (uint32_t)(i >> 14), (uint32_t)i), random);
         rows_vector(vectors + i * ROWS_DIM, random);
     }
-    akin_status status = akin_index_add(index, columns, vectors, n, err);
+    akin_status status = index ? akin_index_add(index, columns, vectors, n, err) : AKIN_OK;
     for (size_t i = 0; !status && model && i < n; i++)
         model_add(model, &columns[i], vectors + i * ROWS_DIM);
     free(columns);

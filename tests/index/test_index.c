@@ -358,6 +358,40 @@ TEST(opening_what_is_not_there_or_something_else)
     akin_index_close(NULL);
 }
 
+/* What an earlier akin wrote (no runs) is served, and written anew it has them. */
+TEST(segments_without_runs_are_read)
+{
+    static const char *const names[] = {"MANIFEST", "log-3.wal", "segment-1.2.tomb",
+                                        "segment-1.seg", "segment-3.seg"};
+    const char *path = check_folder();
+    struct rows_model model = {0};
+    struct rows_random random = {10, 0};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char from[AKIN_PATH_MAX], to[AKIN_PATH_MAX];
+        struct akin_map map = {0};
+        REQUIRE_OK(akin_path_join(from, "tests/index/golden/without-runs", names[i], err));
+        REQUIRE_OK(akin_path_join(to, path, names[i], err));
+        REQUIRE_OK(akin_map_open(&map, from, err));
+        REQUIRE_OK(akin_file_write_atomic(to, map.data, map.size, err));
+        akin_map_close(&map);
+    }
+    for (uint32_t scene = 1; scene <= 3; scene++)
+        REQUIRE_OK(rows_add(NULL, &model, scene, scene < 3 ? 6 : 3, &random, err));
+    model_remove(&model, akin_tile_key(1, 0, 0, 2), akin_tile_key(1, 0, 0, 3));
+    CHECK_EQ(rows_verify(path, true), 0);
+    akin_index *index = rows_open(path, AKIN_OPEN_WRITE, 0);
+    REQUIRE(index != NULL);
+    CHECK(model_is_whole(&model, index));
+    for (int i = 0; i < 30; i++)
+        CHECK(random_question(&model, index, &random));
+    REQUIRE_OK(rows_add(index, &model, 4, 9, &random, err));
+    REQUIRE_OK(akin_index_flush(index, err));
+    CHECK(model_is_whole(&model, index));
+    akin_index_close(index);
+    CHECK_EQ(rows_verify(path, true), 0);
+    model_fini(&model);
+}
+
 int main(int argc, char **argv)
 {
     return rows_main(argc, argv);
