@@ -13,6 +13,7 @@
 #include "akin/core/geo.h"
 #include "akin/core/json.h"
 #include "akin/core/memory.h"
+#include "akin/core/polygon.h"
 #include "akin/core/random.h"
 #include "akin/core/status.h"
 #include "akin/core/talk.h"

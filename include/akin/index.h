@@ -106,6 +106,8 @@ akin_status akin_index_get(const akin_index *index, uint64_t key, struct akin_co
 struct akin_filter {
     /* intersects; unknown = any. Tiles without a place do not match a bbox */
     struct akin_bbox bbox;
+    /* its footprint meets it; NULL = any; borrowed. As the box: those without a place do not match */
+    const akin_polygon *polygon;
     struct akin_interval time; /* intersects; unknown = any. Tiles without a time do not match */
     double nodata_max;         /* share of missing pixels at most; default 1 */
     double gap_max;            /* share of black gaps at most; default 1 */

@@ -30,6 +30,13 @@ void zone_join(struct zone *zone, const struct zone *other);
 /* True only where no row in the zone can match. */
 bool zone_excludes(const struct zone *zone, const struct akin_filter *filter);
 
+/* ---- filters, in filter.c ---- */
+
+/* Whether it asks for a place at all. */
+bool filter_has_place(const struct akin_filter *filter);
+/* A box outside of which nothing matches: of its box and its polygon's the smaller; unknown where it
+ * asks for no place. */
+struct akin_bbox filter_bbox(const struct akin_filter *filter);
 /* Whether the filter lets everything through (then no row need be asked). */
 bool filter_is_open(const struct akin_filter *filter);
 

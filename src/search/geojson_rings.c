@@ -1,8 +1,7 @@
 /*
  * Footprints: the four corners as a ring, cut in two at the antimeridian (RFC 7946, 3.1.9).
  *
- * The corners are walked the shorter way in longitude, so that the ring is whole somewhere in
- * -540..540. One half plane of the cut at 180 keeps what lies west of it, the other what lies east,
+ * The ring in one piece (akin_columns_ring) may run past 180 degrees. One half plane of the cut at 180 keeps what lies west of it, the other what lies east,
  * moved back by 360 (Sutherland and Hodgman 1974; exact for the convex rings that tiles are).
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -17,16 +16,6 @@ static void push(struct geojson_ring *ring, double lon, double lat)
         return;
     ring->lon[ring->count] = lon;
     ring->lat[ring->count++] = lat;
-}
-
-static void ring_of_box(struct geojson_ring *ring, double west, double south, double east,
-                        double north)
-{
-    *ring = (struct geojson_ring){0};
-    push(ring, west, south);
-    push(ring, east, south);
-    push(ring, east, north);
-    push(ring, west, north);
 }
 
 /* Twice the signed area; positive where it runs counter-clockwise. */
@@ -53,26 +42,6 @@ static void turn_counter_clockwise(struct geojson_ring *ring)
     }
 }
 
-/* The corners in one piece, its west end in -180..180; false where a corner is unknown. */
-static bool ring_of_corners(struct geojson_ring *ring, const struct akin_columns *columns)
-{
-    *ring = (struct geojson_ring){0};
-    double west = INFINITY;
-    for (int i = 0; i < 4; i++) {
-        if (columns->corner_e7[2 * i] == AKIN_E7_UNKNOWN)
-            return false;
-        double lon = columns->corner_e7[2 * i] * 1e-7;
-        if (i)
-            lon = ring->lon[i - 1] + akin_lon_wrap(lon - ring->lon[i - 1]);
-        push(ring, lon, columns->corner_e7[2 * i + 1] * 1e-7);
-        west = fmin(west, lon);
-    }
-    const double shift = west < -180 ? 360 : west >= 180 ? -360 : 0;
-    for (size_t i = 0; i < ring->count; i++)
-        ring->lon[i] += shift;
-    return true;
-}
-
 /* What of `ring` lies on one side of 180 degrees: side +1 the west, -1 the east. */
 static void clip(struct geojson_ring *out, const struct geojson_ring *ring, double side)
 {
@@ -89,32 +58,21 @@ static void clip(struct geojson_ring *out, const struct geojson_ring *ring, doub
         out->lon[i] -= 360;
 }
 
-static size_t rings_of_box(struct akin_bbox box, struct geojson_ring rings[2])
-{
-    if (box.west <= box.east) {
-        ring_of_box(&rings[0], box.west, box.south, box.east, box.north);
-        return 1;
-    }
-    ring_of_box(&rings[0], box.west, box.south, 180, box.north);
-    ring_of_box(&rings[1], -180, box.south, box.east, box.north);
-    return 2;
-}
-
 size_t geojson_rings_make(const struct akin_columns *columns, struct geojson_ring rings[2])
 {
-    const struct akin_bbox box = akin_columns_bbox(columns);
-    struct geojson_ring whole;
-    if (!akin_bbox_known(box))
+    struct geojson_ring whole = {0};
+    int64_t lon_e7[4];
+    int32_t lat_e7[4];
+    if (!akin_columns_ring(lon_e7, lat_e7, columns))
         return 0;
-    /* From half the globe on, the shorter way from corner to corner is not the tile's. */
-    if (akin_bbox_width_deg(box) >= 180 || !ring_of_corners(&whole, columns))
-        return rings_of_box(box, rings);
+    for (int i = 0; i < 4; i++)
+        push(&whole, (double)lon_e7[i] / 1e7, lat_e7[i] / 1e7);
     turn_counter_clockwise(&whole);
     clip(&rings[0], &whole, 1);
     clip(&rings[1], &whole, -1);
     if (fabs(area_of(&rings[1])) > 0 && fabs(area_of(&rings[0])) > 0)
         return 2;
-    if (fabs(area_of(&rings[0])) > 0)
-        return 1;
-    return rings_of_box(box, rings); /* a tile without extent */
+    if (fabs(area_of(&rings[0])) == 0)
+        rings[0] = whole; /* a tile without extent */
+    return 1;
 }

@@ -39,6 +39,36 @@ TEST(a_box_across_the_antimeridian)
     CHECK(!akin_filter_matches(&filter, &west));
 }
 
+TEST(a_polygon_asks_for_the_footprint)
+{
+    static const char text[] = "POLYGON((0 0,10 0,0 10,0 0))"; /* not the box's other half */
+    struct akin_filter filter;
+    struct akin_columns in = placed(1, 1, 1, 2, 2), out = placed(2, 8, 8, 9, 9), nowhere = in;
+    akin_polygon *polygon = NULL;
+    struct zone zone;
+    for (int i = 0; i < 4; i++)
+        nowhere.bbox_e7[i] = AKIN_E7_UNKNOWN;
+    REQUIRE_OK(akin_polygon_parse(&polygon, text, sizeof text - 1, "given", err));
+    akin_filter_init(&filter);
+    CHECK(filter_is_open(&filter) && !akin_bbox_known(filter_bbox(&filter)));
+    filter.polygon = polygon;
+    CHECK(!filter_is_open(&filter) && filter_bbox(&filter).east == 10);
+    CHECK(akin_filter_matches(&filter, &in));
+    CHECK(!akin_filter_matches(&filter, &out));
+    CHECK(!akin_filter_matches(&filter, &nowhere));
+    zone_init(&zone);
+    CHECK(zone_excludes(&zone, &filter));
+    zone_add(&zone, &out);
+    CHECK(zone_excludes(&zone, &filter));
+    zone_add(&zone, &in);
+    CHECK(!zone_excludes(&zone, &filter));
+    filter.bbox = (struct akin_bbox){1.5, 1.5, 3, 3}; /* and the box */
+    CHECK(akin_filter_matches(&filter, &in) && filter_bbox(&filter).east == 3);
+    filter.bbox = (struct akin_bbox){3, 3, 4, 4};
+    CHECK(!akin_filter_matches(&filter, &in));
+    akin_polygon_free(polygon);
+}
+
 TEST(times_and_shares)
 {
     struct akin_filter filter;
@@ -86,6 +116,22 @@ TEST(no_scene_at_all_matches_nothing)
     CHECK(!akin_filter_matches(&filter, &columns));
 }
 
+/* A triangle in some 40 degrees. */
+static akin_polygon *random_polygon(struct rows_random *random)
+{
+    char text[200];
+    akin_polygon *polygon = NULL;
+    double x[3], y[3], lon = rows_unit(random) * 360 - 180, lat = rows_unit(random) * 140 - 70;
+    for (int i = 0; i < 3; i++) {
+        x[i] = lon + rows_unit(random) * 40 - 20;
+        y[i] = lat + rows_unit(random) * 40 - 20;
+    }
+    snprintf(text, sizeof text, "POLYGON((%.7f %.7f,%.7f %.7f,%.7f %.7f,%.7f %.7f))", x[0], y[0],
+             x[1], y[1], x[2], y[2], x[0], y[0]);
+    CHECK_EQ(akin_polygon_parse(&polygon, text, strlen(text), "random", NULL), AKIN_OK);
+    return polygon;
+}
+
 static void random_filter(struct akin_filter *filter, uint32_t scenes[2],
                           struct rows_random *random)
 {
@@ -110,6 +156,8 @@ static void random_filter(struct akin_filter *filter, uint32_t scenes[2],
         filter->texture_min = rows_unit(random) * 127;
     if (!rows_below(random, 4))
         filter->nodata_max = rows_unit(random);
+    if (!rows_below(random, 4))
+        filter->polygon = random_polygon(random);
 }
 
 TEST(a_zone_never_excludes_a_row_that_matches)
@@ -134,6 +182,7 @@ TEST(a_zone_never_excludes_a_row_that_matches)
         wrong += out && any;
         excluded += out;
         matched += any;
+        akin_polygon_free((akin_polygon *)filter.polygon);
     }
     CHECK_EQ(wrong, 0);
     CHECK(excluded > ROWS_STEPS(100000) / 20 && matched > ROWS_STEPS(100000) / 20);

@@ -9,6 +9,7 @@
 #ifndef AKIN_CORE_COLUMNS_H
 #define AKIN_CORE_COLUMNS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "akin/core/geo.h"
@@ -66,6 +67,11 @@ _Static_assert(sizeof(struct akin_columns) == 88, "columns are stored as they ar
 
 struct akin_bbox akin_columns_bbox(const struct akin_columns *columns);
 struct akin_interval akin_columns_interval(const struct akin_columns *columns);
+/* The footprint in one piece: its corners, walked the shorter way in longitude, so that one that
+ * crosses the antimeridian runs past 180 degrees; its west end lies in [-180, 180). From half the
+ * globe on the shorter way from corner to corner is not the tile's: then it is the box, as where a
+ * corner is unknown. False without a place. */
+bool akin_columns_ring(int64_t lon_e7[4], int32_t lat_e7[4], const struct akin_columns *columns);
 
 #pragma GCC visibility pop
 
