@@ -4,7 +4,7 @@
  *
  * Centroids live in rotated space and are exactly what their int8 values say (value * scale):
  * residuals are taken from that, so that the score that finds a list is also the base of its rows'
- * estimates, and no second copy of the means is kept. They lie in tiles of 16 (akin_kernels.dots_i8_tiles).
+ * estimates, and no second copy of the means is kept.
  * Two levels: `supers` stand for runs of lists; a super's lists begin at a multiple of 16 and some
  * at its end may be unused (scale 0, never probed). Up to 512 lists there is one level: one super.
  *
@@ -15,31 +15,24 @@
 
 #include <stdatomic.h>
 
+#include "centroids.h"
 #include "code.h"
 #include "layout.h"
 #include "rotation.h"
 
-/* 16 * tiles vectors of `wide` int8 values, as akin_kernels.dots_i8_tiles reads them. Into the mapping. */
-struct centroids {
-    uint32_t count; /* a multiple of 16; scale 0 where unused */
-    const int8_t *tiles;
-    const int32_t *sums; /* of each vector's values */
-    const float *scales;
-    const float *halves; /* |m|^2 / 2 */
-};
-
 struct epoch {
     atomic_uint refs;
     struct akin_map map;
-    uint64_t id, rows_trained; /* rows the index had when it was trained */
+    uint64_t id, seed;
+    uint64_t rows_trained; /* rows the index had when it was trained */
     uint32_t dim, file_crc;
     struct code_shape shape;
     struct rotation rotation;
     struct centroids supers, lists;
-    const uint32_t *
-        first_list; /* (supers.count + 1): a super's lists are [first_list[s], first_list[s + 1]) */
+    /* (supers.count + 1): a super's lists are [first_list[s], first_list[s + 1]) */
+    const uint32_t *first_list;
     uint32_t lists_used;
-    float residual; /* root mean square length of residuals when it was trained */
+    float residual; /* root mean square length of residuals when it was trained, in rotated space */
 };
 
 struct epoch_options {
@@ -52,9 +45,9 @@ struct epoch_options {
 /* The sample it wants, in rows: 64 a list, at most `rows`. */
 uint64_t epoch_sample_rows(const struct epoch_options *options);
 /* Trains on sample (n, dim), distinct rows at random, and writes DIR/epoch-ID.ep (whole, fsynced). Two
- * levels of k-means (Lloyd, spherical where the metric is cosine), the last step over all lists.
- * Equal points, fewer than lists, and zero vectors are fine. Deterministic for a seed and kernel tier,
- * whatever the pool. Scratch about 2 * n * wide * 4 bytes. */
+ * levels of k-means (Lloyd), the last steps over all lists. Equal points, fewer than lists, none at
+ * all, and zero vectors are fine. Deterministic for a seed and kernel tier, whatever the pool. Scratch
+ * about 2 * n * wide * 4 bytes. */
 akin_status epoch_train(const char *dir, const struct epoch_options *options, const float *sample,
                         size_t n, akin_pool *pool, const struct akin_talk *talk, akin_error *err);
 /* A new epoch that is `from` with the lists over `rows_max` split in two (counts (lists.count) rows
@@ -72,14 +65,19 @@ void epoch_unref(struct epoch *epoch); /* takes NULL */
 
 /* m (wide) of a list. */
 void epoch_centroid(const struct epoch *epoch, uint32_t list, float *out);
+struct centroid_tree epoch_tree(const struct epoch *epoch); /* borrowed */
+
+/* Rotated space is in units of rotation.unit (1 for cosine): lengths there times unit, and products and
+ * scores of codes times unit^2, are those of the rows. */
 
 /* ---- assignment: rows to lists ---- */
 
-/* lists[i] = the list whose centroid is nearest to rotated[i] (n, wide), by |P o - m|^2; ties to the smaller number.
- * Register-blocked int8 through the tree; shared out over the pool. */
+/* lists[i] = the list whose centroid is nearest to rotated[i] (n, wide), by |P o - m|^2; ties to the
+ * smaller number. Register-blocked int8 through the tree; shared out over the pool. */
 akin_status epoch_assign(const struct epoch *epoch, uint32_t *lists, const float *rotated, size_t n,
                          akin_pool *pool, akin_error *err);
-/* Row `vector` (dim, f16) of a list as its code. scratch: 3 * wide floats. *residual2 (may be NULL): |r|^2. */
+/* Row `vector` (dim, f16) of a list as its code. scratch: 3 * wide floats. *residual2 (may be NULL): |r|^2
+ * in rotated space. */
 void epoch_encode(const struct epoch *epoch, struct code_row *out, uint32_t list,
                   const akin_f16 *vector, float *scratch, float *residual2);
 
@@ -92,20 +90,24 @@ struct probe {
 /* Scratch of one thread for queries of one epoch. */
 struct epoch_query {
     float *rotated;             /* (wide) */
+    float half;                 /* |rotated|^2 / 2 */
     uint8_t *table;             /* (nibbles, 16), 64-byte aligned */
     struct akin_code_scan scan; /* threshold is the caller's */
     int8_t *quantized;          /* (wide) */
     float quantized_scale;
-    float *scores;        /* for all lists */
-    struct probe *probes; /* (lists.count) */
+    struct probe *probes; /* (lists.count): what epoch_probe found */
+    /* epoch_probe's own. */
+    int32_t *dots;        /* (supers.count or lists.count, whichever is more) */
+    struct probe *supers; /* (supers.count) */
     void *memory;         /* the one allocation, owned */
 };
 akin_status epoch_query_create(struct epoch_query *out, const struct epoch *epoch, akin_error *err);
 void epoch_query_fini(struct epoch_query *query); /* takes a zeroed struct */
 /* Rotates, makes the table. */
 void epoch_query_set(const struct epoch *epoch, struct epoch_query *query, const float *vector);
-/* The `count` best used lists, best first, into query->probes; returns how many (fewer only where the epoch
- * has fewer). `wide_search` supers are looked into (0 = as many as hold 8 * count lists, at least 8). */
+/* The `count` best used lists, best first, into query->probes; returns how many (fewer only where the
+ * epoch has fewer). `wide_search` supers are looked into (0 = as many as hold 8 * count lists, at
+ * least 8). */
 size_t epoch_probe(const struct epoch *epoch, struct epoch_query *query, size_t count,
                    size_t wide_search);
 

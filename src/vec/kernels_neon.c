@@ -144,6 +144,8 @@ static void f32_from_f16(float *out, const akin_f16 *in, size_t n)
         store_tail(out + i, load_f16_tail(in + i, n - i), n - i);
 }
 
+#include "kernels_codes_plain.h"
+
 /* out (query_count, row_count): all pairs at once, a register each. */
 INLINE void dots_pairs(float *out, size_t out_stride, const float *queries, size_t query_count,
                        const akin_f16 *rows, size_t row_count, size_t n)
@@ -311,6 +313,11 @@ const struct akin_kernels kernels_neon = {
     .dot = dot,
     .squared_distance = squared_distance,
     .dot_i8 = dot_i8,
+    .dots_i8_tiles = dots_i8_tiles,
+    .best_of_dots = best_of_dots,
+    .hadamard = hadamard,
+    .sum_codes = sum_codes,
+    .scan_codes = scan_codes,
     .axpy = axpy,
     .dot_f64 = dot_f64,
     .axpy_f64 = axpy_f64,

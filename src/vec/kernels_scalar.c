@@ -101,6 +101,8 @@ static void f32_from_f16(float *out, const akin_f16 *in, size_t n)
         out[i] = f32_of(in[i]);
 }
 
+#include "kernels_codes_plain.h"
+
 static void dots_f16(float *out, const float *query, const akin_f16 *rows, size_t count, size_t n)
 {
     for (size_t r = 0; r < count; r++, rows += n) {
@@ -158,6 +160,11 @@ const struct akin_kernels kernels_scalar = {
     .dot = dot,
     .squared_distance = squared_distance,
     .dot_i8 = dot_i8,
+    .dots_i8_tiles = dots_i8_tiles,
+    .best_of_dots = best_of_dots,
+    .hadamard = hadamard,
+    .sum_codes = sum_codes,
+    .scan_codes = scan_codes,
     .axpy = axpy,
     .dot_f64 = dot_f64,
     .axpy_f64 = axpy_f64,

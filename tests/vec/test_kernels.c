@@ -1,56 +1,18 @@
 /*
  * Every tier that runs here against the scalar one, in the manner of dav1d's checkasm: all small
- * sizes, a few large ones, odd alignments, and buffers that lie against pages which may not be
- * touched, before or behind, so that a single byte read or written outside ends the test.
+ * sizes, a few large ones, odd alignments, and guarded buffers.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "../check.h"
 #include "akin/vec.h"
+#include "guarded.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#define AREA_BYTES (1u << 20)
 #define N_SMALL 130
-
-static uint64_t seed;
-
-static double draw(void)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (double)(seed >> 11) * 0x1p-52 - 1;
-}
-
-/* `bytes` at the end of the area `slot`, before a forbidden page, or at its begin, behind one. */
-static void *place(int slot, size_t bytes, bool at_end)
-{
-    static char *areas[6];
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    if (!areas[slot]) {
-        char *map = mmap(NULL, AREA_BYTES + 2 * page, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (map == MAP_FAILED || mprotect(map, page, PROT_NONE) ||
-            mprotect(map + page + AREA_BYTES, page, PROT_NONE))
-            abort();
-        areas[slot] = map + page;
-    }
-    if (bytes > AREA_BYTES)
-        abort();
-    return at_end ? areas[slot] + AREA_BYTES - bytes : areas[slot];
-}
-
-static float *place_floats(int slot, size_t n, bool at_end)
-{
-    float *x = place(slot, n * sizeof *x, at_end);
-    for (size_t i = 0; i < n; i++)
-        x[i] = (float)draw();
-    return x;
-}
 
 static akin_f16 *place_halves(int slot, size_t n, bool at_end)
 {
