@@ -107,6 +107,7 @@ static akin_status create_handle(akin_index **out, const char *path, enum akin_o
         return akin_error_memory(err, sizeof *index, "index");
     }
     pthread_mutex_init(&shared->mutex, NULL);
+    scratch_pool_init(&shared->scratches);
     memcpy(index->path, path, strlen(path) + 1);
     index->shared = shared;
     index->mode = mode;
@@ -190,6 +191,7 @@ void akin_index_close(akin_index *index)
     if (!index)
         return;
     view_unref(index->shared->view);
+    scratch_pool_fini(&index->shared->scratches);
     pthread_mutex_destroy(&index->shared->mutex);
     akin_free(index->shared);
     memtable_unref(index->memtable);

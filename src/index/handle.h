@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #include "manifest.h"
+#include "scratch.h"
 #include "segment.h"
 #include "view.h"
 #include "wal.h"
@@ -21,6 +22,7 @@
 struct shared_view {
     pthread_mutex_t mutex;
     struct view *view;
+    struct scratch_pool scratches;
 };
 
 struct akin_index {

@@ -1,16 +1,11 @@
 /*
- * Exact search: every row that zones and filter leave is scored. The rows are taken block by block
- * (1024 rows), shared out over the pool's threads; each thread keeps its own best hits, which are
- * joined at the end. Ties go by key, so that the answer depends neither on the threads nor on where
- * a row lies.
- *
- * A filter is asked in one of two ways, decided anew for each block by asking 32 of its rows: where
- * most match, all rows are scored and only those that could enter the answer are asked; where few
- * match, all are asked first and only those that match are scored.
+ * Search: checks the question, has a plan made, goes the planned way, turn by turn where there are many vectors
+ * and many answers, and counts what was done.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <inttypes.h>
+#include "search.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -18,35 +13,16 @@
 
 #define QUERIES_MAX 4096
 #define K_MAX 100000
-#define QUERY_GROUP 64              /* vectors scored at a time: their scores stay in the cache */
+#define ABOVE_FIRST 100 /* of a search by threshold: so many answers are looked for first, */
+#define ABOVE_GROWTH 8  /* and so many times as many where they were not all */
 #define HITS_BYTES_MAX (256u << 20) /* of all threads' hit buffers; above, the lists take turns */
-#define SAMPLE_STEP 32
-#define SAMPLE_FEW 4 /* a block with fewer than 1 in 4 matching is asked first */
 
-/* One thread's scratch; its lists' buffers lie behind each other in `hits`. */
-struct worker {
-    struct akin_hit *hits; /* (lists, 2 * k) */
-    struct akin_topk *lists;
-    float *scores;  /* (QUERY_GROUP, BLOCK_ROWS) */
-    float *best;    /* BLOCK_ROWS, for best_of */
-    uint8_t *match; /* BLOCK_ROWS: MATCH_* */
-    struct akin_index_work work;
-};
-enum { MATCH_UNKNOWN, MATCH_YES, MATCH_NO };
+bool search_excludes(const struct search *search, const struct part *part)
+{
+    return search->filter && part->segment && zone_excludes(&part->segment->whole, search->filter);
+}
 
-struct scan {
-    const struct view *view;
-    const struct akin_index_query *query;
-    const struct akin_filter *filter; /* NULL where everything matches */
-    const float *vectors;             /* of this turn */
-    size_t vector_count, lists, k;
-    size_t *first_block; /* of each part, in one numbering; part_count + 1 */
-    bool *skipped;       /* parts that their zone excludes */
-    struct worker *workers;
-    size_t worker_count;
-};
-
-static bool key_excepted(const struct akin_index_query *query, uint64_t key)
+bool search_key_excepted(const struct akin_index_query *query, uint64_t key)
 {
     size_t low = 0, high = query->except_count;
     while (low < high) {
@@ -59,211 +35,53 @@ static bool key_excepted(const struct akin_index_query *query, uint64_t key)
     return low < query->except_count && query->except[low] == key;
 }
 
-static bool row_matches(const struct scan *scan, struct worker *worker, const struct block *block,
-                        size_t r)
+akin_status search_take_scratches(const struct search *search, struct scratch **scratches,
+                                  size_t count, akin_error *err)
 {
-    if (worker->match[r] == MATCH_UNKNOWN) {
-        worker->match[r] =
-            akin_filter_matches(scan->filter, &block->columns[r]) ? MATCH_YES : MATCH_NO;
-        worker->work.bytes_read += sizeof *block->columns;
+    for (size_t i = 1; i < count; i++) {
+        scratches[i] = scratch_take(search->scratches, search->query->stages);
+        if (!scratches[i])
+            return akin_error_memory(err, sizeof **scratches, "search");
     }
-    return worker->match[r] == MATCH_YES;
-}
-
-/* Whether a row whose score is good enough may be in the answer. */
-static bool row_counts(const struct scan *scan, struct worker *worker, const struct part *part,
-                       const struct block *block, size_t r)
-{
-    return !bitmap_test(part->dead, block->first + r) &&
-           (!scan->filter || row_matches(scan, worker, block, r)) &&
-           (!scan->query->except_count || !key_excepted(scan->query, block->columns[r].key));
-}
-
-/* Offers rows [begin, end) of a block to one list. */
-static void offer(const struct scan *scan, struct worker *worker, struct akin_topk *list,
-                  const struct part *part, const struct block *block, const float *scores,
-                  size_t begin, size_t end)
-{
-    float bar = fmaxf(scan->query->threshold, list->threshold);
-    for (size_t r = begin; r < end; r++) {
-        if (!(scores[r] >= bar) || !row_counts(scan, worker, part, block, r))
-            continue;
-        akin_topk_push(list, (struct akin_hit){.key = block->columns[r].key, .score = scores[r]});
-        bar = fmaxf(scan->query->threshold, list->threshold);
-    }
-}
-
-/* Scores rows [begin, end) against all vectors and offers them. */
-static void scan_rows(const struct scan *scan, struct worker *worker, const struct part *part,
-                      const struct block *block, size_t begin, size_t end)
-{
-    const struct akin_kernels *kernels = akin_kernels();
-    size_t dim = scan->view->stats.dim, rows = end - begin;
-    const akin_f16 *vectors = block->vectors + begin * dim;
-    bool best_of = scan->query->best_of && scan->vector_count > 1;
-    for (size_t q = 0; q < scan->vector_count; q += QUERY_GROUP) {
-        size_t left = scan->vector_count - q, group = left < QUERY_GROUP ? left : QUERY_GROUP;
-        kernels->dots_f16_block(worker->scores + begin, BLOCK_ROWS, scan->vectors + q * dim, group,
-                                vectors, rows, dim);
-        for (size_t g = 0; g < group; g++) {
-            const float *scores = worker->scores + g * BLOCK_ROWS;
-            if (!best_of) {
-                offer(scan, worker, &worker->lists[q + g], part, block, scores, begin, end);
-                continue;
-            }
-            for (size_t r = begin; r < end; r++) /* NaN loses against any number */
-                worker->best[r] = q + g == 0 ? scores[r] : fmaxf(worker->best[r], scores[r]);
-        }
-    }
-    if (best_of)
-        offer(scan, worker, worker->lists, part, block, worker->best, begin, end);
-    worker->work.rows_scanned += rows;
-    worker->work.bytes_read += rows * dim * sizeof *vectors;
-}
-
-static bool few_match(const struct scan *scan, struct worker *worker, const struct block *block)
-{
-    size_t asked = 0, yes = 0;
-    for (size_t r = 0; r < block->count; r += SAMPLE_STEP, asked++)
-        yes += row_matches(scan, worker, block, r);
-    return yes * SAMPLE_FEW < asked;
-}
-
-/* Asks every row, then scores the runs of those that match. */
-static void scan_matching(const struct scan *scan, struct worker *worker, const struct part *part,
-                          const struct block *block)
-{
-    for (size_t r = 0, end; r < block->count; r = end) {
-        bool yes = row_matches(scan, worker, block, r);
-        for (end = r + 1; end < block->count; end++)
-            if (row_matches(scan, worker, block, end) != yes)
-                break;
-        if (yes)
-            scan_rows(scan, worker, part, block, r, end);
-        else
-            worker->work.rows_filtered += end - r;
-    }
-}
-
-static void scan_block(const struct scan *scan, struct worker *worker, const struct part *part,
-                       size_t index)
-{
-    struct block block;
-    part_block(&block, part, index);
-    if (scan->filter) {
-        if (block.zone && zone_excludes(block.zone, scan->filter)) {
-            worker->work.rows_filtered += block.count;
-            return;
-        }
-        memset(worker->match, MATCH_UNKNOWN, block.count);
-        if (few_match(scan, worker, &block)) {
-            scan_matching(scan, worker, part, &block);
-            return;
-        }
-    }
-    scan_rows(scan, worker, part, &block, 0, block.count);
-}
-
-/* The body of the parallel loop: blocks [begin, end) of all parts. */
-static void scan_blocks(void *user, size_t begin, size_t end, unsigned thread)
-{
-    const struct scan *scan = user;
-    struct worker *worker = &scan->workers[thread];
-    size_t p = 0;
-    for (size_t b = begin; b < end; b++) {
-        while (b >= scan->first_block[p + 1])
-            p++;
-        const struct part *part = &scan->view->parts[p];
-        if (scan->skipped[p])
-            worker->work.rows_filtered +=
-                b == scan->first_block[p] ? part->rows : 0; /* all at once, by its first block */
-        else
-            scan_block(scan, worker, part, b - scan->first_block[p]);
-    }
-}
-
-/* ---- set-up ---- */
-
-static void free_workers(struct scan *scan)
-{
-    for (size_t i = 0; scan->workers && i < scan->worker_count; i++) {
-        akin_free(scan->workers[i].hits);
-        akin_free(scan->workers[i].lists);
-        akin_free(scan->workers[i].scores);
-        akin_free(scan->workers[i].best);
-        akin_free(scan->workers[i].match);
-    }
-    akin_free(scan->workers);
-    akin_free(scan->first_block);
-    akin_free(scan->skipped);
-}
-
-static akin_status make_worker(struct worker *worker, size_t lists, size_t k, size_t group,
-                               akin_error *err)
-{
-    worker->hits = akin_alloc(lists, 2 * k * sizeof *worker->hits);
-    worker->lists = akin_alloc(lists, sizeof *worker->lists);
-    worker->scores = akin_alloc(group, BLOCK_ROWS * sizeof *worker->scores);
-    worker->best = akin_alloc(BLOCK_ROWS, sizeof *worker->best);
-    worker->match = akin_alloc(BLOCK_ROWS, 1);
-    if (worker->hits && worker->lists && worker->scores && worker->best && worker->match)
-        return AKIN_OK;
-    return akin_error_memory(err, lists * 2 * k * sizeof *worker->hits, "search");
-}
-
-static void number_blocks(struct scan *scan, struct akin_index_work *work)
-{
-    const struct view *view = scan->view;
-    scan->first_block[0] = 0;
-    for (size_t i = 0; i < view->part_count; i++) {
-        const struct part *part = &view->parts[i];
-        scan->first_block[i + 1] = scan->first_block[i] + part_blocks(part);
-        scan->skipped[i] =
-            scan->filter && part->segment && zone_excludes(&part->segment->whole, scan->filter);
-        work->segments += part->segment != NULL;
-        work->segments_skipped += scan->skipped[i];
-    }
-}
-
-static akin_status scan_init(struct scan *scan, akin_pool *pool, size_t lists,
-                             struct akin_index_work *work, akin_error *err)
-{
-    size_t parts = scan->view->part_count;
-    scan->worker_count = akin_pool_threads(pool);
-    scan->workers = akin_alloc_zero(scan->worker_count, sizeof *scan->workers);
-    scan->first_block = akin_alloc(parts + 1, sizeof *scan->first_block);
-    scan->skipped = akin_alloc_zero(parts, sizeof *scan->skipped);
-    if (!scan->workers || !scan->first_block || !scan->skipped)
-        return akin_error_memory(err, parts * sizeof *scan->first_block, "search");
-    size_t vectors = scan->query->count, group = vectors < QUERY_GROUP ? vectors : QUERY_GROUP;
-    for (size_t i = 0; i < scan->worker_count; i++) {
-        akin_status status = make_worker(&scan->workers[i], lists, scan->k, group, err);
-        if (status)
-            return status;
-    }
-    number_blocks(scan, work);
     return AKIN_OK;
 }
 
-/* One pass over the rows for lists [first, first + lists). */
-static void scan_pass(struct scan *scan, akin_pool *pool, struct akin_hit *hits, size_t *counts)
+void search_give_scratches(const struct search *search, struct scratch **scratches, size_t count,
+                           struct akin_index_work *work)
 {
-    for (size_t i = 0; i < scan->worker_count; i++)
-        for (size_t list = 0; list < scan->lists; list++)
-            akin_topk_init(&scan->workers[i].lists[list],
-                           scan->workers[i].hits + list * 2 * scan->k, scan->k);
-    akin_pool_for(pool, scan->first_block[scan->view->part_count], 0, scan_blocks, scan);
-    for (size_t list = 0; list < scan->lists; list++) {
-        struct akin_topk *into = &scan->workers[0].lists[list];
-        for (size_t i = 1; i < scan->worker_count; i++) {
-            struct akin_topk *from = &scan->workers[i].lists[list];
-            size_t count = akin_topk_finish(from);
-            for (size_t h = 0; h < count; h++)
+    for (size_t i = 1; scratches && i < count; i++) {
+        if (scratches[i])
+            scratch_add_work(work, &scratches[i]->work);
+        scratch_give(search->scratches, scratches[i]);
+    }
+}
+
+void search_join(struct scratch *const *scratches, size_t count, size_t lists,
+                 const struct answers *answers)
+{
+    for (size_t list = 0; list < lists; list++) {
+        struct akin_topk *into = scratch_list(scratches[0], list);
+        for (size_t i = 1; i < count; i++) {
+            struct akin_topk *from = scratch_list(scratches[i], list);
+            size_t found = akin_topk_finish(from);
+            for (size_t h = 0; h < found; h++)
                 akin_topk_push(into, from->hits[h]);
         }
-        counts[list] = akin_topk_finish(into);
-        memcpy(hits + list * scan->query->k, into->hits, counts[list] * sizeof *hits);
+        answers->counts[list] = akin_topk_finish(into);
+        memcpy(answers->hits + list * answers->stride, into->hits,
+               answers->counts[list] * sizeof *into->hits);
     }
+}
+
+/* The sum of squares is finite where all values are, but for values above 1e19. */
+static bool vector_finite(const float *vector, size_t dim)
+{
+    if (isfinite(akin_kernels()->dot(vector, vector, dim)))
+        return true;
+    for (size_t i = 0; i < dim; i++)
+        if (!isfinite(vector[i]))
+            return false;
+    return true;
 }
 
 static akin_status check_query(const struct akin_index_query *query, size_t dim, akin_error *err)
@@ -275,21 +93,99 @@ static akin_status check_query(const struct akin_index_query *query, size_t dim,
         return akin_error_set(err, AKIN_ERR_INVALID, "k = %zu: 1..%d", query->k, K_MAX);
     if (isnan(query->threshold))
         return akin_error_set(err, AKIN_ERR_INVALID, "the threshold is not a number");
-    for (size_t i = 0; i < query->count * dim; i++)
-        if (!isfinite(query->vectors[i]))
+    if (!(query->recall >= 0 && query->recall <= 1))
+        return akin_error_set(err, AKIN_ERR_INVALID, "recall %g is not in 0..1", query->recall);
+    for (size_t i = 0; i < query->count; i++)
+        if (!vector_finite(query->vectors + i * dim, dim))
             return akin_error_set(err, AKIN_ERR_INVALID, "query vector %zu holds NaN or infinity",
-                                  i / dim);
+                                  i);
     return AKIN_OK;
 }
 
-static void add_work(struct akin_index_work *out, const struct scan *scan)
+/* The present turn by the planned way. */
+static akin_status go(const struct search *search, struct scratch *scratch,
+                      const struct answers *answers, struct akin_index_work *work, akin_error *err)
 {
-    for (size_t i = 0; i < scan->worker_count; i++) {
-        const struct akin_index_work *work = &scan->workers[i].work;
-        out->rows_scanned += work->rows_scanned;
-        out->rows_filtered += work->rows_filtered;
-        out->bytes_read += work->bytes_read;
+    switch (search->plan.way) {
+    case AKIN_WAY_EXACT:
+        return exact_search(search, scratch, answers, work, err);
+    case AKIN_WAY_FILTERED:
+        return filtered_search(search, scratch, answers, work, err);
+    default:
+        return coded_search(search, scratch, answers, work, err);
     }
+}
+
+/* As many lists at a time as their buffers may take memory. */
+static akin_status take_turns(struct search *search, struct scratch *scratch,
+                              const struct answers *answers, struct akin_index_work *work,
+                              akin_error *err)
+{
+    const struct akin_index_query *query = search->query;
+    size_t lists = query->best_of ? 1 : query->count;
+    size_t list_bytes = 2 * search->k * sizeof(struct akin_hit) * akin_pool_threads(search->pool);
+    size_t turn = HITS_BYTES_MAX / list_bytes ? HITS_BYTES_MAX / list_bytes : 1;
+    akin_status status = AKIN_OK;
+    for (size_t first = 0; !status && first < lists; first += turn) {
+        size_t left = lists - first, now = left < turn ? left : turn;
+        struct answers part = {answers->hits + first * answers->stride, answers->stride,
+                               answers->counts + first};
+        search->vectors = query->vectors + first * search->dim;
+        search->vector_count = query->best_of ? query->count : now;
+        status = go(search, scratch, &part, work, err);
+    }
+    return status;
+}
+
+/* Plans for search->k answers and finds them. */
+static akin_status find(struct search *search, struct scratch *scratch,
+                        const struct answers *answers, struct akin_index_work *work,
+                        akin_error *err)
+{
+    plan_make(search);
+    work->way = search->plan.way;
+    work->matches_estimated = search->plan.matches;
+    scratch_stage(scratch, AKIN_STAGE_PLAN);
+    return take_turns(search, scratch, answers, work, err);
+}
+
+/* Whether a list is as long as it may be and may not have come to the threshold. */
+static bool any_full(const struct search *search, const size_t *counts)
+{
+    size_t lists = search->query->best_of ? 1 : search->query->count;
+    for (size_t i = 0; i < lists; i++)
+        if (counts[i] >= search->k)
+            return true;
+    return false;
+}
+
+/*
+ * Everything above a threshold: how much that is, and so how far to look, is not known before. A search for the
+ * best hundred that finds fewer has found as good a share of them as of any hundred; else more
+ * are looked for.
+ */
+static akin_status find_above(struct search *search, struct scratch *scratch,
+                              const struct answers *answers, struct akin_index_work *work,
+                              akin_error *err)
+{
+    size_t most = search->k;
+    akin_status status = AKIN_OK;
+    for (size_t k = ABOVE_FIRST; !status; k *= ABOVE_GROWTH) {
+        search->k = k < most ? k : most;
+        status = find(search, scratch, answers, work, err);
+        if (search->k == most || !any_full(search, answers->counts))
+            break;
+    }
+    return status;
+}
+
+static void count_parts(struct akin_index_work *work, const struct search *search)
+{
+    work->segments = search->view->stats.segments;
+    for (size_t p = 0; p < search->view->part_count; p++)
+        work->segments_skipped += search_excludes(search, &search->view->parts[p]);
+    for (size_t i = 0; i < search->epoch_count; i++)
+        work->lists += search->epochs[i].epoch->lists_used;
 }
 
 akin_status akin_index_search(const akin_index *index, const struct akin_index_query *query,
@@ -298,31 +194,42 @@ akin_status akin_index_search(const akin_index *index, const struct akin_index_q
 {
     struct akin_index_work done = {0};
     struct view *view = handle_view(index);
-    struct scan scan = {.view = view, .query = query};
-    size_t dim = view->stats.dim, rows = (size_t)view->stats.rows;
-    akin_status status = check_query(query, dim, err);
+    size_t rows = (size_t)view->stats.rows;
+    struct search search = {.view = view,
+                            .query = query,
+                            .dim = view->stats.dim,
+                            .k = query->k < rows ? query->k
+                                 : rows          ? rows
+                                                 : 1,
+                            .threshold = query->threshold,
+                            .best_of = query->best_of && query->count > 1,
+                            .pool = index->pool,
+                            .scratches = &index->shared->scratches};
+    search.filter = filter_is_open(query->filter) ? NULL : query->filter;
+    if (search.filter)
+        search.quality = matching_bounds(search.filter);
+    struct scratch *scratch = NULL;
+    akin_status status = check_query(query, search.dim, err);
     if (status)
         goto out;
-    size_t lists = query->best_of ? 1 : query->count;
-    scan.filter = filter_is_open(query->filter) ? NULL : query->filter;
-    scan.k = query->k < rows ? query->k : rows ? rows : 1;
-    /* As many lists at a time as their buffers may take memory. */
-    size_t list_bytes = 2 * scan.k * sizeof *hits * akin_pool_threads(index->pool);
-    size_t turn = HITS_BYTES_MAX / list_bytes ? HITS_BYTES_MAX / list_bytes : 1;
-    turn = turn < lists ? turn : lists;
-    status = scan_init(&scan, index->pool, turn, &done, err);
-    for (size_t first = 0; !status && first < lists; first += turn) {
-        scan.lists = lists - first < turn ? lists - first : turn;
-        scan.vectors = query->vectors + first * dim;
-        scan.vector_count = query->best_of ? query->count : scan.lists;
-        scan_pass(&scan, index->pool, hits + first * query->k, counts + first);
+    scratch = scratch_take(search.scratches, query->stages);
+    if (!scratch) {
+        status = akin_error_memory(err, sizeof *scratch, "search");
+        goto out;
     }
+    status = plan_parts(&search, scratch, err);
+    if (status)
+        goto out;
+    struct answers answers = {hits, query->k, counts};
+    status = (search.threshold > -INFINITY && search.coded_count ? find_above : find)(
+        &search, scratch, &answers, &done, err);
     if (!status && work) {
-        add_work(&done, &scan);
+        count_parts(&done, &search);
+        scratch_add_work(&done, &scratch->work);
         *work = done;
     }
 out:
-    free_workers(&scan);
+    scratch_give(search.scratches, scratch);
     view_unref(view);
     return status;
 }

@@ -1,0 +1,205 @@
+/*
+ * The plan: which way a search goes, from exact counts and a few measured costs.
+ *
+ * INDEX.md's three ways are here four, because "exact" is two: all rows, or only those that match, found by runs.
+ * Up to FILTERED_MATCHES_MAX matches all of them are scored; above, codes are searched, with masks
+ * where less than one row in five matches and more lists are looked into.
+ *
+ * How many lists and candidates a recall takes is what the index measured of itself (struct
+ * change_calibration), at ten answers; more answers need more of both, see scale_up.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <math.h>
+#include <string.h>
+
+#include "matching.h"
+#include "search.h"
+
+#define FILTERED_MATCHES_MAX 20000
+#define MASKED_SHARE 0.2      /* of rows that match: below, masks */
+#define PROBES_FACTOR_MAX 8.0 /* of a filter */
+#define SAMPLE_ROWS 64        /* of a filter, in all */
+#define EXACT_RECALL 0.9999f  /* from here on nothing may be missed */
+
+/* ---- parts ---- */
+
+static bool has_codes(const struct part *part)
+{
+    return part->segment && part->segment->coded.epoch;
+}
+
+static const struct epoch *epoch_of(const struct part *part)
+{
+    return part->segment->coded.epoch;
+}
+
+/* Whether part p's epoch was met in a part before. */
+static bool epoch_met(const struct search *search, size_t p)
+{
+    for (size_t i = 0; i < search->epoch_count; i++)
+        if (search->epochs[i].epoch->id == epoch_of(&search->view->parts[p])->id)
+            return true;
+    return false;
+}
+
+/* The parts of one epoch. Rows of all coded parts are numbered by 32 bits; what goes beyond is scanned exactly. */
+static void add_epoch(struct search *search, const struct epoch *epoch, size_t from, uint64_t *base)
+{
+    struct coded_epoch *group = &search->epochs[search->epoch_count++];
+    *group = (struct coded_epoch){.epoch = epoch, .first = search->coded_count};
+    for (size_t p = from; p < search->view->part_count; p++) {
+        const struct part *part = &search->view->parts[p];
+        if (!has_codes(part) || epoch_of(part)->id != epoch->id || *base + part->rows > UINT32_MAX)
+            continue;
+        if (search_excludes(search, part)) {
+            search->is_coded[p] = true; /* nothing to find in it */
+            continue;
+        }
+        search->coded[search->coded_count++] = (struct coded_part){part, (uint32_t)*base};
+        search->is_coded[p] = true;
+        *base += part->rows;
+    }
+    group->count = search->coded_count - group->first;
+}
+
+akin_status plan_parts(struct search *search, struct scratch *scratch, akin_error *err)
+{
+    size_t parts = search->view->part_count;
+    size_t bytes = sizeof *search->coded + sizeof *search->epochs + sizeof *search->is_coded;
+    akin_status status = growing_need(&scratch->parts, parts, bytes, err);
+    if (status)
+        return status;
+    search->coded = scratch->parts.data;
+    search->epochs = (struct coded_epoch *)(search->coded + parts);
+    search->is_coded = (bool *)(search->epochs + parts);
+    memset(search->is_coded, 0, parts);
+    uint64_t base = 0;
+    for (size_t p = 0; p < parts; p++)
+        if (has_codes(&search->view->parts[p]) && !epoch_met(search, p))
+            add_epoch(search, epoch_of(&search->view->parts[p]), p, &base);
+    search->plan.coded_rows = base;
+    return AKIN_OK;
+}
+
+/* ---- what a recall takes ---- */
+
+struct effort {
+    double probes, rerank;
+};
+
+/* Without a calibration: enough for hard data (100 d word vectors) rather than fast for easy. */
+static struct effort uncalibrated(double lists, double recall)
+{
+    double harder = pow(0.05 / fmax(1 - recall, 1e-4), 0.6);
+    return (struct effort){1.5 * sqrt(lists) * harder, 100 * sqrt(harder)};
+}
+
+/* Between the measured points; twice the last one's beyond it. */
+static struct effort calibrated(const struct change_calibration *calibration, double recall)
+{
+    const struct calibration_point *points = calibration->points, *last;
+    size_t count =
+        calibration->count < CALIBRATION_POINTS ? calibration->count : CALIBRATION_POINTS;
+    for (size_t i = 0; i < count; i++)
+        if (points[i].recall >= recall)
+            return (struct effort){points[i].probes, points[i].rerank};
+    last = &points[count - 1];
+    return (struct effort){2.0 * last->probes, 2.0 * last->rerank};
+}
+
+/* From 10 answers to k: more lists hold them, and more candidates stand before the last of them. */
+static void scale_up(struct effort *effort, double k, double rows_a_list)
+{
+    double more = fmax(1, k / 10);
+    effort->probes = effort->probes * pow(more, 0.35) + (k - fmin(k, 10)) / rows_a_list;
+    effort->rerank = fmax(effort->rerank * pow(more, 0.85), 2 * k);
+}
+
+static double lists_of(const struct search *search)
+{
+    double most = 1;
+    for (size_t i = 0; i < search->epoch_count; i++)
+        most = fmax(most, search->epochs[i].epoch->lists_used);
+    return most;
+}
+
+static struct effort effort_of(const struct search *search, double share)
+{
+    const struct akin_index_query *query = search->query;
+    double recall = query->recall > 0 ? query->recall : AKIN_RECALL_DEFAULT;
+    double lists = lists_of(search), rows_a_list = fmax(1, (double)search->plan.coded_rows / lists);
+    struct effort effort = search->view->calibration.count
+                               ? calibrated(&search->view->calibration, recall)
+                               : uncalibrated(lists, recall);
+    scale_up(&effort, (double)search->k, fmax(1, rows_a_list * share));
+    if (share < 1)
+        effort.probes *= fmin(PROBES_FACTOR_MAX, 1 / sqrt(fmax(share, 1e-9)));
+    if (query->probes)
+        effort.probes = query->probes;
+    if (query->rerank)
+        effort.rerank = query->rerank;
+    effort.probes = fmin(fmax(1, ceil(effort.probes)), lists);
+    effort.rerank = fmin(fmax(ceil(effort.rerank), (double)search->k),
+                         fmax(1, (double)search->plan.coded_rows));
+    return effort;
+}
+
+/* ---- the way ---- */
+
+/* Estimated rows that match; all without a filter. */
+static double count_matches(const struct search *search)
+{
+    const struct view *view = search->view;
+    double rows = (double)view->stats.rows, matches = 0, sampled = 0;
+    if (!search->filter)
+        return rows;
+    for (size_t p = 0; p < view->part_count; p++) {
+        const struct segment *segment = view->parts[p].segment;
+        struct matching run;
+        if (!segment)
+            continue;
+        matching_choose(&run, segment, search->filter);
+        size_t sample = 4 + (size_t)(SAMPLE_ROWS * (double)segment->rows / fmax(rows, 1));
+        matches += (double)run.total * matching_sample(&run, segment, search->filter, sample);
+        sampled += (double)segment->rows;
+    }
+    return sampled > 0 ? matches * rows / sampled : rows; /* the memtable is like the rest */
+}
+
+/* Nanoseconds, from measurements at 100 to 784 dimensions on one core. */
+static double cost_exact(const struct search *search, double rows)
+{
+    return rows * (double)search->dim * sizeof(akin_f16) / 10;
+}
+static double cost_codes(const struct search *search, struct effort effort)
+{
+    double scanned = (double)search->plan.coded_rows * effort.probes / lists_of(search);
+    return 5000 + scanned * 2 + effort.rerank * (60 + (double)search->dim * 0.1) +
+           (double)search->k * (60 + (double)search->dim * 0.2);
+}
+
+static enum akin_index_way choose(const struct search *search, struct effort effort, double share)
+{
+    double matches = search->plan.matches, rows = (double)search->view->stats.rows;
+    bool surely = search->query->recall >= EXACT_RECALL;
+    if (search->filter) {
+        bool few = matches <= FILTERED_MATCHES_MAX || matches <= (double)search->k;
+        if (few || ((surely || !search->coded_count) && matches * 8 < rows))
+            return AKIN_WAY_FILTERED;
+    }
+    if (surely || !search->coded_count || cost_exact(search, rows) < cost_codes(search, effort))
+        return AKIN_WAY_EXACT;
+    return search->filter && share < MASKED_SHARE ? AKIN_WAY_MASKED : AKIN_WAY_CODES;
+}
+
+void plan_make(struct search *search)
+{
+    struct plan *plan = &search->plan;
+    plan->matches = count_matches(search);
+    double share = fmin(1, plan->matches / fmax(1, (double)search->view->stats.rows));
+    struct effort effort = effort_of(search, search->filter ? fmax(share, 1e-6) : 1);
+    plan->probes = (size_t)effort.probes;
+    plan->rerank = (size_t)effort.rerank;
+    plan->way = choose(search, effort, share);
+}
