@@ -41,19 +41,21 @@ enum akin_metric {
     AKIN_METRIC_L2 = 2      /* -|o - q|^2: the squared distance, its sign turned */
 };
 
+/* Below this an exact scan is about as fast as probing lists is. */
+#define AKIN_CODED_ROWS 50000u
 struct akin_index_options {
     uint32_t dim;   /* 1..AKIN_DIM_MAX; needed to make one; 0 = as it is */
     uint32_t model; /* fingerprint of the encoder; 0 = none. A different one is AKIN_ERR_INVALID */
     enum akin_metric metric; /* of one that is made; default cosine */
     uint32_t memtable_rows;  /* default 32768: the log is turned into a segment at this many rows */
-    uint32_t
-        coded_rows; /* codes are made from this many rows on; default AKIN_CODED_ROWS; UINT32_MAX = never */
-    uint32_t
-        code_bits; /* 1, 2, 4 a dimension; default 0 = by the dimension, so that a row has about 256 */
-    uint32_t list_rows; /* rows a list should have on average; default 0 = by the number of rows */
-    bool background; /* writer: merges and new epochs run in a thread of the index; default true */
-    uint64_t ram_bytes;           /* that a merge or an epoch may take; default 1 GB */
-    akin_pool *pool;              /* for searches; borrowed; may be NULL */
+    uint32_t coded_rows;     /* segments get codes when they have so many rows; default
+                                AKIN_CODED_ROWS; UINT32_MAX = never */
+    uint32_t code_bits; /* 1, 2, 4 a dimension; default 0 = by the dimension: a row has about 256 */
+    uint32_t list_rows; /* rows of a list on average; default 0 = by the number of rows */
+    bool background;    /* writer: merges and codes are made in a thread of the index; default true.
+                        false: at the end of each flush */
+    uint64_t ram_bytes; /* that such work may take; default 1 GB */
+    akin_pool *pool;    /* for searches; borrowed; may be NULL */
     const struct akin_talk *talk; /* borrowed; damage found at open is logged as a warning */
 };
 void akin_index_options_default(struct akin_index_options *out);
@@ -64,6 +66,7 @@ void akin_index_options_default(struct akin_index_options *out);
  * akin_index_stats. AKIN_ERR_BUSY, AKIN_ERR_NOT_FOUND, AKIN_ERR_VERSION. */
 akin_status akin_index_open(akin_index **out, const char *path, enum akin_open mode,
                             const struct akin_index_options *options, akin_error *err);
+/* Stops upkeep that runs; what it had begun leaves no file. */
 void akin_index_close(akin_index *index);
 /* A reader's view moves to what is committed now; *changed (may be NULL) says whether there was
  * anything new. */
@@ -71,8 +74,8 @@ akin_status akin_index_refresh(akin_index *index, bool *changed, akin_error *err
 
 /* Adds n rows: columns[i] and vectors (n, dim) f32. A key that is there already is replaced.
  * Durable (log fsynced) when it returns; all n or none after a crash. Vectors that hold NaN or
- * infinity or are not of unit length (1 % either way) or zero, and boxes off the globe, are
- * AKIN_ERR_INVALID naming the key; nothing is added. At most 1 GB a call (AKIN_ERR_LIMIT). A full
+ * infinity or numbers beyond those of f16 (65504) or, by cosine, are not of unit length (1 % either way) or
+ * zero, and boxes off the globe, are AKIN_ERR_INVALID naming the key; nothing is added. At most 1 GB a call (AKIN_ERR_LIMIT). A full
  * disk is AKIN_ERR_NO_SPACE: nothing is added, and the next call may work. */
 akin_status akin_index_add(akin_index *index, const struct akin_columns *columns,
                            const float *vectors, size_t n, akin_error *err);
@@ -80,9 +83,13 @@ akin_status akin_index_add(akin_index *index, const struct akin_columns *columns
  * *removed may be NULL. */
 akin_status akin_index_remove(akin_index *index, uint64_t first, uint64_t last, uint64_t *removed,
                               akin_error *err);
-/* Turns the log into a segment now, if it has rows; applies tombstones; merges segments where there
- * are more than 16. */
+/* Turns the log into a segment now, if it has rows; applies tombstones. Upkeep follows: where there are more
+ * than four segments those of a size merge, from coded_rows on they get codes, and when the rows have become 8 times as many, or others than the codes were made for, new ones. A failure of
+ * upkeep loses nothing: with options.background it is logged, otherwise returned; the next flush tries again. */
 akin_status akin_index_flush(akin_index *index, akin_error *err);
+/* Waits until upkeep has nothing left to do; `whole`: until all rows are one segment, where its limits allow.
+ * Progress goes to options.talk, which may stop it: AKIN_ERR_CANCELLED, and the rows are where they were. */
+akin_status akin_index_settle(akin_index *index, bool whole, akin_error *err);
 
 struct akin_index_stats {
     uint64_t rows; /* live */
@@ -92,6 +99,14 @@ struct akin_index_stats {
     uint64_t segments_damaged; /* not served */
     uint64_t bytes;            /* of all files */
     uint32_t dim, model;
+    enum akin_metric metric;
+    uint64_t segments_coded, rows_coded;
+    uint64_t epoch;            /* the newest; 0 = none, and all below 0 */
+    uint32_t lists, code_bits; /* of the newest epoch */
+    /* What the index measured of itself, 0 = nothing yet: what share of the ten nearest a search of
+     * AKIN_RECALL_DEFAULT found in a sample, by so many lists and reranked rows. */
+    double recall;
+    uint32_t probes, rerank;
 };
 /* O(segments). */
 void akin_index_stats(const akin_index *index, struct akin_index_stats *out);

@@ -12,12 +12,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "upkeep.h"
+
 #define MEMTABLE_ROWS 32768u
 #define MEMTABLE_ROWS_MAX (1u << 24)
+#define RAM_BYTES (UINT64_C(1) << 30)
 
 void akin_index_options_default(struct akin_index_options *out)
 {
-    *out = (struct akin_index_options){.memtable_rows = MEMTABLE_ROWS};
+    *out = (struct akin_index_options){.memtable_rows = MEMTABLE_ROWS,
+                                       .coded_rows = AKIN_CODED_ROWS,
+                                       .background = true,
+                                       .ram_bytes = RAM_BYTES};
 }
 
 struct view *handle_view(const akin_index *index)
@@ -28,6 +34,47 @@ struct view *handle_view(const akin_index *index)
     return view;
 }
 
+struct epoch *handle_epoch(const akin_index *index)
+{
+    const struct manifest *manifest = &index->manifest;
+    return manifest->epoch_count
+               ? epoch_set_find(&index->epochs, manifest->epochs[manifest->epoch_count - 1].id)
+               : NULL;
+}
+
+static void count_part(struct akin_index_stats *stats, const struct part *part)
+{
+    stats->rows += part_live(part);
+    if (!part->segment) {
+        stats->rows_in_log = part_live(part);
+        return;
+    }
+    stats->tombstones += part->rows - part_live(part);
+    stats->bytes += part->segment->bytes + (part->tomb_file ? tomb_file_bytes(part->rows) : 0);
+    if (part->segment->coded.epoch) {
+        stats->segments_coded++;
+        stats->rows_coded += part_live(part);
+    }
+}
+
+static void count_codes(struct akin_index_stats *stats, const akin_index *index)
+{
+    const struct change_calibration *calibration = &index->manifest.calibration;
+    const struct epoch *epoch = handle_epoch(index);
+    for (size_t i = 0; i < index->epochs.count; i++)
+        stats->bytes += index->epochs.epochs[i]->map.size;
+    if (!epoch)
+        return;
+    stats->epoch = epoch->id;
+    stats->lists = epoch->lists_used;
+    stats->code_bits = epoch->shape.bits;
+    for (uint32_t i = 0; i < calibration->count && stats->recall < AKIN_RECALL_DEFAULT; i++) {
+        stats->recall = calibration->points[i].recall;
+        stats->probes = calibration->points[i].probes;
+        stats->rerank = calibration->points[i].rerank;
+    }
+}
+
 static void count_stats(const akin_index *index, struct view *view)
 {
     struct akin_index_stats *stats = &view->stats;
@@ -35,17 +82,13 @@ static void count_stats(const akin_index *index, struct view *view)
                                        .segments_damaged = index->segments_missing,
                                        .bytes = index->manifest.file_bytes + index->wal.file_bytes,
                                        .dim = index->manifest.dim,
-                                       .model = index->manifest.model};
-    for (size_t i = 0; i < view->part_count; i++) {
-        const struct part *part = &view->parts[i];
-        stats->rows += part_live(part);
-        if (!part->segment) {
-            stats->rows_in_log = part_live(part);
-            continue;
-        }
-        stats->tombstones += part->rows - part_live(part);
-        stats->bytes += part->segment->bytes + (part->tomb_file ? tomb_file_bytes(part->rows) : 0);
-    }
+                                       .model = index->manifest.model,
+                                       .metric = index->manifest.metric};
+    for (size_t i = 0; i < view->part_count; i++)
+        count_part(stats, &view->parts[i]);
+    count_codes(stats, index);
+    view->metric = index->manifest.metric;
+    view->calibration = index->manifest.calibration;
 }
 
 void handle_publish(akin_index *index, struct view *view)
@@ -99,6 +142,11 @@ static akin_status create_handle(akin_index **out, const char *path, enum akin_o
     if (options->memtable_rows > MEMTABLE_ROWS_MAX)
         return akin_error_set(err, AKIN_ERR_INVALID, "memtable_rows %u is not in 1..%u",
                               options->memtable_rows, MEMTABLE_ROWS_MAX);
+    if (options->code_bits > 4 || options->code_bits == 3)
+        return akin_error_set(err, AKIN_ERR_INVALID, "code_bits %u is not 1, 2 or 4",
+                              options->code_bits);
+    if ((unsigned)options->metric > AKIN_METRIC_L2)
+        return akin_error_set(err, AKIN_ERR_INVALID, "there is no metric %d", (int)options->metric);
     akin_index *index = akin_alloc_zero(1, sizeof *index);
     struct shared_view *shared = akin_alloc_zero(1, sizeof *shared);
     if (!index || !shared) {
@@ -108,10 +156,16 @@ static akin_status create_handle(akin_index **out, const char *path, enum akin_o
     }
     pthread_mutex_init(&shared->mutex, NULL);
     scratch_pool_init(&shared->scratches);
+    pthread_mutex_init(&index->writing, NULL);
     memcpy(index->path, path, strlen(path) + 1);
     index->shared = shared;
     index->mode = mode;
     index->memtable_rows = options->memtable_rows ? options->memtable_rows : MEMTABLE_ROWS;
+    index->coded_rows = options->coded_rows ? options->coded_rows : AKIN_CODED_ROWS;
+    index->code_bits = options->code_bits;
+    index->list_rows = options->list_rows;
+    index->background = options->background;
+    index->ram_bytes = options->ram_bytes ? options->ram_bytes : RAM_BYTES;
     index->pool = options->pool;
     index->talk = options->talk;
     index->wal_fd = -1;
@@ -141,7 +195,7 @@ static akin_status prepare_writer(akin_index *index, const struct akin_index_opt
     if (!status)
         status = akin_lock_take(&index->lock, lock, err);
     if (!status && !has_manifest(index->path))
-        status = recovery_create(index->path, options->dim, options->model, err);
+        status = recovery_create(index->path, options->dim, options->model, options->metric, err);
     return status;
 }
 
@@ -157,6 +211,9 @@ static akin_status check_identity(const akin_index *index, const struct akin_ind
                               "%s: was made by encoder %08x, not %08x: each encoder has its own "
                               "index",
                               index->path, is->model, options->model);
+    if (options->metric != AKIN_METRIC_COSINE && options->metric != is->metric)
+        return akin_error_set(err, AKIN_ERR_INVALID, "%s: was made for another metric",
+                              index->path);
     return AKIN_OK;
 }
 
@@ -178,6 +235,8 @@ akin_status akin_index_open(akin_index **out, const char *path, enum akin_open m
         status = check_identity(index, options, err);
     if (!status && mode == AKIN_OPEN_WRITE)
         status = recovery_repair(index, err);
+    if (!status && mode == AKIN_OPEN_WRITE)
+        status = upkeep_create(index, err);
     if (status) {
         akin_index_close(index);
         return status;
@@ -190,11 +249,14 @@ void akin_index_close(akin_index *index)
 {
     if (!index)
         return;
+    upkeep_free(index->upkeep);
     view_unref(index->shared->view);
     scratch_pool_fini(&index->shared->scratches);
     pthread_mutex_destroy(&index->shared->mutex);
+    pthread_mutex_destroy(&index->writing);
     akin_free(index->shared);
     memtable_unref(index->memtable);
+    epoch_set_fini(&index->epochs);
     manifest_fini(&index->manifest);
     if (index->wal_fd >= 0)
         close(index->wal_fd);

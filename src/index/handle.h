@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include "epoch_set.h"
 #include "manifest.h"
 #include "scratch.h"
 #include "segment.h"
@@ -28,13 +29,20 @@ struct shared_view {
 struct akin_index {
     char path[AKIN_PATH_MAX];
     enum akin_open mode;
-    uint32_t memtable_rows;
+    uint32_t memtable_rows, coded_rows, code_bits, list_rows;
+    bool background;
+    uint64_t ram_bytes;
     akin_pool *pool;              /* borrowed */
     const struct akin_talk *talk; /* borrowed */
     struct shared_view *shared;   /* on the heap, so that a const handle can be searched */
-    /* The rest belongs to the thread that writes or refreshes. */
+    struct upkeep *upkeep;        /* of a writer; NULL in a reader */
+    /* The rest belongs to whoever holds `writing`: a call of the writer, or upkeep when it commits. In a
+     * reader, to the thread that refreshes. */
+    pthread_mutex_t writing;
     akin_lock *lock;
     struct manifest manifest;
+    struct epoch_set epochs; /* those of the manifest that could be opened */
+    uint64_t next_id;        /* of a file; ahead of the manifest's while files are being written */
     struct memtable *memtable;
     struct wal_state wal;
     int wal_fd;                /* -1 in a reader */
@@ -47,6 +55,8 @@ struct akin_index {
 struct view *handle_view(const akin_index *index);
 /* Takes over `view` (filled in but for its stats) and makes it the present one. */
 void handle_publish(akin_index *index, struct view *view);
+/* The epoch that new segments are coded in; borrowed; NULL where there is none, or only a damaged one. */
+struct epoch *handle_epoch(const akin_index *index);
 /* Errors of a handle that cannot write. */
 akin_status handle_check_writer(const akin_index *index, akin_error *err);
 akin_status handle_open_log(akin_index *index, akin_error *err);
@@ -80,7 +90,8 @@ akin_status recovery_follow_log(akin_index *index, akin_error *err);
  * that no one names removed. */
 akin_status recovery_repair(akin_index *index, akin_error *err);
 /* Writer: makes an index where there is none. */
-akin_status recovery_create(const char *path, uint32_t dim, uint32_t model, akin_error *err);
+akin_status recovery_create(const char *path, uint32_t dim, uint32_t model, enum akin_metric metric,
+                            akin_error *err);
 /* For a folder without a manifest: AKIN_ERR_CORRUPT where files are left whose rows may still be saved, so
  * that no index may be begun anew over them. */
 akin_status recovery_refuse_remains(const char *path, akin_error *err);

@@ -49,6 +49,14 @@ const struct manifest_segment *manifest_find(const struct manifest *manifest, ui
     return place < manifest->count ? &manifest->segments[place] : NULL;
 }
 
+const struct change_epoch *manifest_find_epoch(const struct manifest *manifest, uint64_t id)
+{
+    for (size_t i = 0; i < manifest->epoch_count; i++)
+        if (manifest->epochs[i].id == id)
+            return &manifest->epochs[i];
+    return NULL;
+}
+
 /* ---- replay ---- */
 
 static bool id_used(struct manifest *manifest, uint64_t id)
@@ -102,14 +110,57 @@ static bool apply_tombstones(struct manifest *manifest, const struct change_tomb
     return true;
 }
 
+static bool apply_epoch(struct manifest *manifest, const struct change_epoch *change)
+{
+    size_t count = manifest->epoch_count;
+    if (!id_used(manifest, change->id) || count == MANIFEST_EPOCHS_MAX ||
+        (count && change->id <= manifest->epochs[count - 1].id))
+        return false;
+    manifest->epochs[manifest->epoch_count++] = *change;
+    return true;
+}
+
+static bool apply_epoch_drop(struct manifest *manifest, uint64_t id)
+{
+    size_t i = 0;
+    while (i < manifest->epoch_count && manifest->epochs[i].id != id)
+        i++;
+    if (i == manifest->epoch_count)
+        return false;
+    memmove(&manifest->epochs[i], &manifest->epochs[i + 1],
+            (--manifest->epoch_count - i) * sizeof *manifest->epochs);
+    return true;
+}
+
+static bool apply_metric(struct manifest *manifest, uint64_t metric)
+{
+    if (metric > AKIN_METRIC_L2 || manifest->count)
+        return false;
+    manifest->metric = (enum akin_metric)metric;
+    return true;
+}
+
+static bool apply_calibration(struct manifest *manifest, const struct change_calibration *change)
+{
+    if (change->count > CALIBRATION_POINTS)
+        return false;
+    manifest->calibration = *change;
+    return true;
+}
+
 static size_t change_bytes(uint32_t kind)
 {
+    if (kind == CHANGE_CALIBRATION)
+        return sizeof(struct change_calibration);
     static const size_t bytes[] = {[CHANGE_CREATED] = sizeof(struct change_created),
                                    [CHANGE_SEGMENT] = sizeof(struct change_segment),
                                    [CHANGE_DROP] = sizeof(struct change_number),
                                    [CHANGE_TOMBSTONES] = sizeof(struct change_tombstones),
                                    [CHANGE_LOG] = sizeof(struct change_number),
-                                   [CHANGE_NEXT_ID] = sizeof(struct change_number)};
+                                   [CHANGE_NEXT_ID] = sizeof(struct change_number),
+                                   [CHANGE_METRIC] = sizeof(struct change_number),
+                                   [CHANGE_EPOCH] = sizeof(struct change_epoch),
+                                   [CHANGE_EPOCH_DROP] = sizeof(struct change_number)};
     return kind < sizeof bytes / sizeof *bytes ? bytes[kind] : 0;
 }
 
@@ -120,6 +171,8 @@ static akin_status apply_change(struct manifest *manifest, uint32_t kind, const 
     struct change_created created;
     struct change_segment segment;
     struct change_tombstones tombstones;
+    struct change_epoch epoch;
+    struct change_calibration calibration;
     uint64_t number;
     *good = true;
     switch (kind) {
@@ -136,12 +189,24 @@ static akin_status apply_change(struct manifest *manifest, uint32_t kind, const 
         memcpy(&tombstones, data, sizeof tombstones);
         *good = apply_tombstones(manifest, &tombstones);
         return AKIN_OK;
+    case CHANGE_EPOCH:
+        memcpy(&epoch, data, sizeof epoch);
+        *good = apply_epoch(manifest, &epoch);
+        return AKIN_OK;
+    case CHANGE_CALIBRATION:
+        memcpy(&calibration, data, sizeof calibration);
+        *good = apply_calibration(manifest, &calibration);
+        return AKIN_OK;
     default:
         memcpy(&number, data, sizeof number);
         if (kind == CHANGE_DROP)
             *good = apply_drop(manifest, number);
         else if (kind == CHANGE_LOG)
             manifest->log = number;
+        else if (kind == CHANGE_METRIC)
+            *good = apply_metric(manifest, number);
+        else if (kind == CHANGE_EPOCH_DROP)
+            *good = apply_epoch_drop(manifest, number);
         else
             *good = id_used(manifest, number) || number == 0;
         return AKIN_OK;
@@ -259,8 +324,8 @@ void edit_init(struct akin_buffer *edit)
     akin_buffer_init(edit, EDIT_BYTES_MAX);
 }
 
-akin_status edit_add(struct akin_buffer *edit, enum change_kind kind, const void *change,
-                     size_t bytes, akin_error *err)
+akin_status edit_add(struct akin_buffer *edit, uint32_t kind, const void *change, size_t bytes,
+                     akin_error *err)
 {
     struct change_head head = {.kind = kind, .bytes = (uint32_t)bytes};
     akin_status status = akin_buffer_append(edit, &head, sizeof head, err);
@@ -284,6 +349,13 @@ static akin_status whole_edit(struct akin_buffer *edit, const struct manifest *m
         status = edit_number(edit, CHANGE_NEXT_ID, manifest->next_id - 1, err);
     if (!status)
         status = edit_number(edit, CHANGE_LOG, manifest->log, err);
+    if (!status && manifest->metric != AKIN_METRIC_COSINE)
+        status = edit_number(edit, CHANGE_METRIC, (uint64_t)manifest->metric, err);
+    for (size_t i = 0; !status && i < manifest->epoch_count; i++)
+        status = edit_add(edit, CHANGE_EPOCH, &manifest->epochs[i], sizeof *manifest->epochs, err);
+    if (!status && manifest->calibration.count)
+        status = edit_add(edit, CHANGE_CALIBRATION, &manifest->calibration,
+                          sizeof manifest->calibration, err);
     for (size_t i = 0; !status && i < manifest->count; i++) {
         const struct manifest_segment *segment = &manifest->segments[i];
         status = edit_add(edit, CHANGE_SEGMENT, &segment->is, sizeof segment->is, err);

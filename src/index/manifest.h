@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "akin/index.h"
 #include "layout.h"
 
 #define CHANGE_OPTIONAL 0x80000000u /* in a kind: a reader that does not know it may go on */
@@ -61,10 +62,13 @@ struct calibration_point {
 struct change_calibration {
     uint64_t epoch, rows; /* of the index then */
     uint32_t queries, count;
+    float residual; /* root mean square over the coded rows when this epoch's first one was made */
+    uint32_t reserved;
     struct calibration_point points[CALIBRATION_POINTS]; /* ascending by recall */
 };
 
 #define MANIFEST_SEGMENTS_MAX 65536u
+#define MANIFEST_EPOCHS_MAX 16u
 #define RECORD_EDIT 1u
 
 struct manifest_segment {
@@ -77,6 +81,10 @@ struct manifest {
     uint64_t log, next_id;
     struct manifest_segment *segments; /* owned */
     size_t count, capacity;
+    enum akin_metric metric;
+    struct change_epoch epochs[MANIFEST_EPOCHS_MAX]; /* by id ascending: the newest is the last */
+    size_t epoch_count;
+    struct change_calibration calibration; /* count 0: none */
     /* The file: which it was, and how much of it is good. */
     ino_t inode;
     uint64_t good_bytes, file_bytes;
@@ -85,6 +93,7 @@ struct manifest {
 void manifest_fini(struct manifest *manifest); /* takes a zeroed struct */
 akin_status manifest_copy(struct manifest *out, const struct manifest *from, akin_error *err);
 const struct manifest_segment *manifest_find(const struct manifest *manifest, uint64_t id);
+const struct change_epoch *manifest_find_epoch(const struct manifest *manifest, uint64_t id);
 
 /* Reads DIR/MANIFEST up to its last good record. NOT_FOUND, CORRUPT where not even the first record
  * is good, VERSION. */
@@ -94,8 +103,8 @@ bool manifest_is_current(const struct manifest *manifest, const char *dir);
 
 /* An edit is a buffer of changes. */
 void edit_init(struct akin_buffer *edit);
-akin_status edit_add(struct akin_buffer *edit, enum change_kind kind, const void *change,
-                     size_t bytes, akin_error *err);
+akin_status edit_add(struct akin_buffer *edit, uint32_t kind, const void *change, size_t bytes,
+                     akin_error *err);
 akin_status edit_number(struct akin_buffer *edit, enum change_kind kind, uint64_t number,
                         akin_error *err);
 

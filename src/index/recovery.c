@@ -54,6 +54,7 @@ static const struct wal_reader_fns replay_fns = {replay_add, replay_remove};
 struct load {
     akin_index *index;
     struct manifest manifest;
+    struct epoch_set epochs;
     struct view *view;
     struct memtable *memtable;
     struct wal_state wal;
@@ -66,6 +67,7 @@ static void load_fini(struct load *load)
 {
     view_unref(load->view);
     memtable_unref(load->memtable);
+    epoch_set_fini(&load->epochs);
     manifest_fini(&load->manifest);
 }
 
@@ -82,6 +84,48 @@ static akin_status file_lost(struct load *load, akin_status status, const akin_e
     }
     akin_log(load->index->talk, AKIN_LEVEL_WARN, "index", "%s; %s", why->text, consequence);
     return AKIN_OK;
+}
+
+static akin_status open_epoch(struct epoch **out, const struct load *load,
+                              const struct change_epoch *is, akin_error *err)
+{
+    struct epoch *epoch = epoch_set_find(&load->index->epochs, is->id);
+    if (epoch && epoch->file_crc == is->file_crc) {
+        *out = epoch_ref(epoch);
+        return AKIN_OK;
+    }
+    akin_status status = epoch_open(&epoch, load->index->path, is->id, err);
+    if (status)
+        return status;
+    if (epoch->file_crc != is->file_crc || epoch->dim != load->manifest.dim ||
+        epoch->shape.metric != load->manifest.metric) {
+        epoch_unref(epoch);
+        return akin_error_set(err, AKIN_ERR_CORRUPT,
+                              "%s: epoch %" PRIu64 " is not the one that the manifest names",
+                              load->index->path, is->id);
+    }
+    *out = epoch;
+    return AKIN_OK;
+}
+
+/* Without its epoch a segment's codes say nothing, but its rows are all there. */
+static akin_status load_epochs(struct load *load, akin_error *err)
+{
+    akin_status status = AKIN_OK;
+    for (size_t i = 0; !status && i < load->manifest.epoch_count; i++) {
+        struct epoch *epoch = NULL;
+        akin_error why = {0};
+        status = open_epoch(&epoch, load, &load->manifest.epochs[i], &why);
+        if (!status) {
+            status = epoch_set_add(&load->epochs, epoch, err);
+            continue;
+        }
+        status = file_lost(load, status, &why,
+                           "segments that are coded in this epoch are searched exactly");
+        if (status && err)
+            *err = why;
+    }
+    return status;
 }
 
 static struct segment *already_open(const akin_index *index, const struct change_segment *is)
@@ -104,13 +148,13 @@ static akin_status open_segment(struct segment **out, const struct load *load,
     if (!segment)
         status = segment_path(path, load->index->path, is->id, err);
     if (!segment && !status)
-        status = segment_open(&segment, path, NULL, err);
+        status = segment_open(&segment, path, &load->epochs, err);
     if (status)
         return status;
     if (segment->id != is->id || segment->rows != is->rows || segment->bytes != is->bytes ||
         segment->head_crc != is->head_crc || segment->first_key != is->first_key ||
         segment->last_key != is->last_key || segment->dim != load->manifest.dim ||
-        segment->model != load->manifest.model) {
+        segment->model != load->manifest.model || segment->metric != load->manifest.metric) {
         segment_unref(segment);
         return akin_error_set(err, AKIN_ERR_CORRUPT,
                               "%s: is not the segment that the manifest names", path);
@@ -194,6 +238,8 @@ static akin_status load_once(struct load *load, akin_error *err)
 {
     akin_status status = manifest_read(&load->manifest, load->index->path, err);
     if (!status)
+        status = load_epochs(load, err);
+    if (!status)
         status = load_segments(load, err);
     return status ? status : load_log(load, err);
 }
@@ -222,7 +268,10 @@ static void take_load(struct load *load)
     char name[64];
     struct manifest old_manifest = index->manifest;
     struct memtable *old_memtable = index->memtable;
+    struct epoch_set old_epochs = index->epochs;
     index->manifest = load->manifest;
+    index->epochs = load->epochs;
+    index->next_id = load->manifest.next_id;
     index->memtable = load->memtable;
     index->wal = load->wal;
     index->segments_missing = load->missing;
@@ -230,6 +279,7 @@ static void take_load(struct load *load)
     handle_publish(index, load->view);
     load->view = NULL;
     load->memtable = old_memtable;
+    load->epochs = old_epochs;
     load->manifest = old_manifest;
     log_name(name, index->manifest.log);
     tell_tail(index, "MANIFEST", index->manifest.good_bytes, index->manifest.file_bytes,
@@ -289,23 +339,28 @@ static bool number_of(const char **text, uint64_t *out)
     return true;
 }
 
-/* Takes a name of ours apart: "segment" 3 [0] ".seg", "segment" 3 4 ".tomb", "log" 2 [0] ".wal". */
+/* Takes a name of ours apart: "segment" 3 [0] ".seg", "segment" 3 4 ".tomb", "log" 2 [0] ".wal",
+ * "epoch" 5 [0] ".ep". */
 static bool parse_name(const char *name, const char **suffix, uint64_t number[2])
 {
-    bool log = !strncmp(name, "log-", 4);
-    if (!log && strncmp(name, "segment-", 8))
+    static const char *const kinds[][2] = {
+        {"segment-", ".seg"}, {"log-", ".wal"}, {"epoch-", ".ep"}};
+    size_t kind = 0, count = sizeof kinds / sizeof *kinds;
+    while (kind < count && strncmp(name, kinds[kind][0], strlen(kinds[kind][0])))
+        kind++;
+    if (kind == count)
         return false;
-    name += log ? 4 : 8;
+    name += strlen(kinds[kind][0]);
     number[1] = 0;
     if (!number_of(&name, &number[0]))
         return false;
-    if (!log && *name == '.' && name[1] >= '1' && name[1] <= '9') {
+    if (kind == 0 && *name == '.' && name[1] >= '1' && name[1] <= '9') {
         name++;
         if (!number_of(&name, &number[1]))
             return false;
     }
     *suffix = name;
-    return log ? !strcmp(name, ".wal") : !strcmp(name, number[1] ? ".tomb" : ".seg");
+    return !strcmp(name, number[1] ? ".tomb" : kinds[kind][1]);
 }
 
 enum file_kind recovery_file_kind(const char *name)
@@ -331,6 +386,8 @@ bool recovery_file_owned(const struct manifest *manifest, const char *name)
         return false;
     if (!strcmp(suffix, ".wal"))
         return number[0] == manifest->log;
+    if (!strcmp(suffix, ".ep"))
+        return manifest_find_epoch(manifest, number[0]) != NULL;
     const struct manifest_segment *segment = manifest_find(manifest, number[0]);
     return segment && (number[1] == 0 || number[1] == segment->tomb_file);
 }
@@ -493,9 +550,11 @@ akin_status recovery_refuse_remains(const char *path, akin_error *err)
     return status;
 }
 
-akin_status recovery_create(const char *path, uint32_t dim, uint32_t model, akin_error *err)
+akin_status recovery_create(const char *path, uint32_t dim, uint32_t model, enum akin_metric metric,
+                            akin_error *err)
 {
-    struct manifest manifest = {.dim = dim, .model = model, .log = 1, .next_id = 1};
+    struct manifest manifest = {
+        .dim = dim, .model = model, .metric = metric, .log = 1, .next_id = 1};
     akin_status status = recovery_refuse_remains(path, err);
     if (!status)
         status = wal_create(path, manifest.log, dim, model, err);

@@ -22,6 +22,7 @@ struct segment {
     size_t rows, blocks;
     uint32_t dim, model, head_crc;
     enum akin_metric metric;
+    bool damaged; /* upkeep's own mark: its bulk was read, and is not what it was */
     uint64_t first_key, last_key;
     /* Into the mapping. */
     const struct akin_columns *columns;

@@ -11,12 +11,11 @@
 #include <unistd.h>
 
 #define PATHS_BYTES_MAX (256u << 20)
-#define MERGES_MAX 64 /* at one flush */
 
 akin_status turnover_begin(struct turnover *turn, akin_index *index, size_t parts_max,
                            akin_error *err)
 {
-    *turn = (struct turnover){.index = index, .log_fd = -1, .next_id = index->manifest.next_id};
+    *turn = (struct turnover){.index = index, .log_fd = -1};
     edit_init(&turn->edit);
     akin_buffer_init(&turn->made, PATHS_BYTES_MAX);
     akin_buffer_init(&turn->obsolete, PATHS_BYTES_MAX);
@@ -34,37 +33,54 @@ static void remove_all(const struct akin_buffer *paths)
         akin_file_remove(paths->data + at, NULL); /* what stays is swept at the next open */
 }
 
-akin_status turnover_build(struct turnover *turn, const struct part *parts, size_t count,
-                           akin_error *err)
+static akin_status save_tombstones(struct turnover *turn, struct part *part, akin_error *err)
 {
     char path[AKIN_PATH_MAX];
-    const akin_index *index = turn->index;
-    struct segment_info info;
-    struct part *part = &turn->view->parts[turn->served];
-    uint64_t id = turn->next_id++;
-    struct segment_recipe recipe = {.dir = index->path,
-                                    .id = id,
-                                    .dim = index->manifest.dim,
-                                    .model = index->manifest.model,
-                                    .pool = index->pool};
-    akin_status status = segment_path(path, index->path, id, err);
+    struct change_tombstones change = {part->segment->id, turn->index->next_id++,
+                                       part->dead->count};
+    akin_status status = tomb_path(path, turn->index->path, change.segment, change.file, err);
     if (!status)
         status = note(&turn->made, path, err);
     if (!status)
-        status = segment_build(&info, &recipe, parts, count, err);
+        status =
+            tomb_save(turn->index->path, change.segment, change.file, part->rows, part->dead, err);
     if (!status)
-        status = segment_open(&part->segment, path, NULL, err);
-    if (status)
-        return status;
-    part->rows = part->segment->rows;
+        status = edit_add(&turn->edit, CHANGE_TOMBSTONES, &change, sizeof change, err);
+    part->tomb_file = change.file;
+    part->tomb_count = change.count;
+    return status;
+}
+
+akin_status turnover_add(struct turnover *turn, struct segment *segment, struct bitmap *dead,
+                         akin_error *err)
+{
+    char path[AKIN_PATH_MAX];
+    struct part *part = &turn->view->parts[turn->served];
+    struct change_segment change = {.id = segment->id,
+                                    .rows = segment->rows,
+                                    .bytes = segment->bytes,
+                                    .first_key = segment->first_key,
+                                    .last_key = segment->last_key,
+                                    .head_crc = segment->head_crc};
+    *part = (struct part){.segment = segment, .rows = segment->rows, .dead = bitmap_ref(dead)};
     turn->served++;
-    struct change_segment change = {.id = id,
-                                    .rows = info.rows,
-                                    .bytes = info.bytes,
-                                    .first_key = info.first_key,
-                                    .last_key = info.last_key,
-                                    .head_crc = info.head_crc};
-    return edit_add(&turn->edit, CHANGE_SEGMENT, &change, sizeof change, err);
+    akin_status status = segment_path(path, turn->index->path, segment->id, err);
+    if (!status)
+        status = note(&turn->made, path, err);
+    if (!status)
+        status = edit_add(&turn->edit, CHANGE_SEGMENT, &change, sizeof change, err);
+    return !status && dead && dead->count ? save_tombstones(turn, part, err) : status;
+}
+
+akin_status turnover_epoch(struct turnover *turn, const struct epoch *epoch, uint64_t rows,
+                           akin_error *err)
+{
+    char path[AKIN_PATH_MAX];
+    struct change_epoch change = {.id = epoch->id, .rows = rows, .file_crc = epoch->file_crc};
+    akin_status status = epoch_path(path, turn->index->path, epoch->id, err);
+    if (!status)
+        status = note(&turn->made, path, err);
+    return status ? status : edit_add(&turn->edit, CHANGE_EPOCH, &change, sizeof change, err);
 }
 
 static akin_status old_tombstones_go(struct turnover *turn, const struct part *part,
@@ -78,30 +94,20 @@ static akin_status old_tombstones_go(struct turnover *turn, const struct part *p
     return status ? status : note(&turn->obsolete, path, err);
 }
 
+akin_status turnover_carry(struct turnover *turn, const struct part *part, akin_error *err)
+{
+    akin_status status = part_copy(&turn->view->parts[turn->served], part, err);
+    turn->served += status == AKIN_OK;
+    return status;
+}
+
 akin_status turnover_keep(struct turnover *turn, const struct part *part, akin_error *err)
 {
-    char path[AKIN_PATH_MAX];
-    struct part *kept = &turn->view->parts[turn->served];
-    akin_status status = part_copy(kept, part, err);
-    if (status)
+    akin_status status = turnover_carry(turn, part, err);
+    if (status || !part->dead || part->dead->count == part->tomb_count)
         return status;
-    turn->served++;
-    if (!part->dead || part->dead->count == part->tomb_count)
-        return AKIN_OK;
-    struct change_tombstones change = {part->segment->id, turn->next_id++, part->dead->count};
     status = old_tombstones_go(turn, part, err);
-    if (!status)
-        status = tomb_path(path, turn->index->path, change.segment, change.file, err);
-    if (!status)
-        status = note(&turn->made, path, err);
-    if (!status)
-        status =
-            tomb_save(turn->index->path, change.segment, change.file, part->rows, part->dead, err);
-    if (!status)
-        status = edit_add(&turn->edit, CHANGE_TOMBSTONES, &change, sizeof change, err);
-    kept->tomb_file = change.file;
-    kept->tomb_count = change.count;
-    return status;
+    return status ? status : save_tombstones(turn, &turn->view->parts[turn->served - 1], err);
 }
 
 akin_status turnover_drop(struct turnover *turn, const struct part *part, akin_error *err)
@@ -138,12 +144,46 @@ akin_status turnover_new_log(struct turnover *turn, akin_error *err)
     return status ? status : edit_number(&turn->edit, CHANGE_LOG, turn->log, err);
 }
 
-/* The last part of the next view. */
+/* The last part of the next view: a new memtable's, or that of the present one. */
 static akin_status add_memtable(struct turnover *turn, akin_error *err)
 {
-    struct memtable *table = turn->memtable ? turn->memtable : turn->index->memtable;
-    akin_status status = part_of_memtable(&turn->view->parts[turn->served], table, err);
+    struct part *part = &turn->view->parts[turn->served];
+    struct view *now = handle_view(turn->index);
+    akin_status status = turn->memtable ? part_of_memtable(part, turn->memtable, err)
+                                        : part_copy(part, &now->parts[now->part_count - 1], err);
+    view_unref(now);
     turn->served += status == AKIN_OK;
+    return status;
+}
+
+static bool epoch_used(const struct turnover *turn, uint64_t id)
+{
+    for (size_t i = 0; i < turn->served; i++) {
+        const struct segment *segment = turn->view->parts[i].segment;
+        if (segment && segment->coded.epoch_id == id)
+            return true;
+    }
+    return false;
+}
+
+/* Of epochs but the newest, those that no segment needs any more. A segment that is not served, being
+ * damaged, may need any of them. */
+static akin_status drop_epochs(struct turnover *turn, akin_error *err)
+{
+    char path[AKIN_PATH_MAX];
+    const struct manifest *manifest = &turn->index->manifest;
+    akin_status status = AKIN_OK;
+    for (size_t i = 0; !status && !turn->index->segments_missing && i + 1 < manifest->epoch_count;
+         i++) {
+        uint64_t id = manifest->epochs[i].id;
+        if (epoch_used(turn, id))
+            continue;
+        status = epoch_path(path, turn->index->path, id, err);
+        if (!status)
+            status = note(&turn->obsolete, path, err);
+        if (!status)
+            status = edit_number(&turn->edit, CHANGE_EPOCH_DROP, id, err);
+    }
     return status;
 }
 
@@ -160,6 +200,11 @@ static void publish(struct turnover *turn)
         index->wal = (struct wal_state){.good_bytes = sizeof(struct log_head),
                                         .file_bytes = sizeof(struct log_head)};
     }
+    for (size_t i = index->epochs.count; i-- > 0;) {
+        uint64_t id = index->epochs.epochs[i]->id;
+        if (!manifest_find_epoch(&index->manifest, id))
+            epoch_set_remove(&index->epochs, id);
+    }
     turn->view->part_count = turn->served;
     handle_publish(index, turn->view);
     turn->view = NULL;
@@ -171,6 +216,8 @@ akin_status turnover_end(struct turnover *turn, akin_status status, akin_error *
     bool broken = false;
     if (!status)
         status = add_memtable(turn, err);
+    if (!status)
+        status = drop_epochs(turn, err);
     if (!status)
         status = manifest_commit(&index->manifest, index->path, &turn->edit, &broken, err);
     if (!status) {
@@ -192,7 +239,35 @@ akin_status turnover_end(struct turnover *turn, akin_status status, akin_error *
     return status;
 }
 
-static akin_status flush_log(akin_index *index, akin_error *err)
+struct segment_recipe turnover_recipe(akin_index *index)
+{
+    return (struct segment_recipe){.dir = index->path,
+                                   .id = index->next_id++,
+                                   .dim = index->manifest.dim,
+                                   .model = index->manifest.model,
+                                   .metric = index->manifest.metric,
+                                   .epoch = handle_epoch(index),
+                                   .pool = index->pool};
+}
+
+/* The memtable's live rows as a segment. */
+static akin_status build_memtable(struct turnover *turn, const struct part *part, akin_error *err)
+{
+    char path[AKIN_PATH_MAX];
+    struct segment_info info;
+    struct segment *segment = NULL;
+    struct segment_recipe recipe = turnover_recipe(turn->index);
+    akin_status status = segment_path(path, recipe.dir, recipe.id, err);
+    if (!status)
+        status = note(&turn->made, path, err);
+    if (!status)
+        status = segment_build(&info, &recipe, part, 1, err);
+    if (!status)
+        status = segment_open(&segment, path, &turn->index->epochs, err);
+    return status ? status : turnover_add(turn, segment, NULL, err);
+}
+
+akin_status flush_log(akin_index *index, akin_error *err)
 {
     struct turnover turn;
     struct view *view = handle_view(index);
@@ -202,21 +277,10 @@ static akin_status flush_log(akin_index *index, akin_error *err)
         status = part_live(&view->parts[i]) ? turnover_keep(&turn, &view->parts[i], err)
                                             : turnover_drop(&turn, &view->parts[i], err);
     if (!status && part_live(&view->parts[segments]))
-        status = turnover_build(&turn, &view->parts[segments], 1, err);
+        status = build_memtable(&turn, &view->parts[segments], err);
     if (!status)
         status = turnover_new_log(&turn, err);
     status = turnover_end(&turn, status, err);
     view_unref(view);
-    return status;
-}
-
-akin_status akin_index_flush(akin_index *index, akin_error *err)
-{
-    bool done = false;
-    akin_status status = handle_check_writer(index, err);
-    if (!status && index->wal.good_bytes > sizeof(struct log_head))
-        status = flush_log(index, err);
-    for (int i = 0; !status && !done && i < MERGES_MAX; i++)
-        status = merge_step(index, &done, err);
     return status;
 }

@@ -266,6 +266,7 @@ static inline akin_index *rows_open(const char *path, enum akin_open mode, uint3
     akin_index_options_default(&options);
     options.dim = ROWS_DIM;
     options.memtable_rows = memtable_rows;
+    options.background = false; /* what happens at a flush has happened when it returns */
     if (akin_index_open(&index, path, mode, &options, &err) != AKIN_OK)
         printf("# open: %s\n", err.text);
     return index;
