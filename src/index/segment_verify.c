@@ -9,25 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "segment.h"
+#include "segment_check.h"
 
 #define NORM_TOLERANCE 0.011 /* what add allows, and the rounding to f16 */
 #define FAULTS_PER_FILE 20   /* then only counted: a destroyed file has one a row */
 
-struct check {
-    const struct segment *segment;
-    const char *name;
-    akin_fault_fn *fault;
-    void *user;
-    uint64_t faults;
-    float *wide;
-    int8_t *codes;
-    uint8_t *seen; /* (rows) */
-};
-
-static void tell(struct check *check, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void tell(struct check *check, const char *format, ...)
+void segment_check_tell(struct segment_check *check, const char *format, ...)
 {
     char text[256];
     va_list args;
@@ -42,7 +29,7 @@ static void tell(struct check *check, const char *format, ...)
 
 /* One section against its part of the checksums, from *sum on. `check` NULL: only says whether. */
 static bool section_good(const struct segment *segment, const struct section *section, size_t *sum,
-                         struct check *check)
+                         struct segment_check *check)
 {
     size_t first = *sum;
     bool good = true;
@@ -54,20 +41,21 @@ static bool section_good(const struct segment *segment, const struct section *se
             continue;
         good = false;
         if (check)
-            tell(check, "section %u fails its checksum in the 64 KB from byte %" PRIu64,
-                 section->type, section->offset + done);
+            segment_check_tell(check,
+                               "section %u fails its checksum in the 64 KB from byte %" PRIu64,
+                               section->type, section->offset + done);
     }
     if (akin_crc32c(0, segment->sums + first, (*sum - first) * sizeof *segment->sums) !=
         section->crc) {
         good = false;
         if (check)
-            tell(check, "the checksums of section %u fail their own", section->type);
+            segment_check_tell(check, "the checksums of section %u fail their own", section->type);
     }
     return good;
 }
 
 /* All sections, and zeros between them. */
-static bool sums_good(const struct segment *segment, struct check *check)
+static bool sums_good(const struct segment *segment, struct segment_check *check)
 {
     size_t count, sum = 0;
     const struct section *sections = segment_sections(segment, &count);
@@ -78,7 +66,8 @@ static bool sums_good(const struct segment *segment, struct check *check)
             if (segment->map.data[end]) {
                 good = false;
                 if (check)
-                    tell(check, "byte %" PRIu64 " between two sections is not 0", end);
+                    segment_check_tell(check, "byte %" PRIu64 " between two sections is not 0",
+                                       end);
             }
         end = sections[i].offset + sections[i].bytes;
         if (sections[i].type != SECTION_SUMS)
@@ -87,7 +76,8 @@ static bool sums_good(const struct segment *segment, struct check *check)
     if (end != segment->bytes) {
         good = false;
         if (check)
-            tell(check, "%" PRIu64 " bytes follow the last section", segment->bytes - end);
+            segment_check_tell(check, "%" PRIu64 " bytes follow the last section",
+                               segment->bytes - end);
     }
     return good;
 }
@@ -97,23 +87,24 @@ bool segment_sums_good(const struct segment *segment)
     return sums_good(segment, NULL);
 }
 
-static void check_vector(struct check *check, size_t row)
+static void check_vector(struct segment_check *check, size_t row)
 {
     const struct segment *segment = check->segment;
     size_t dim = segment->dim;
     akin_kernels()->f32_from_f16(check->wide, segment->vectors + row * dim, dim);
     double length2 = akin_kernels()->dot(check->wide, check->wide, dim);
     if (!isfinite(length2)) {
-        tell(check, "row %zu: its vector holds NaN or infinity", row);
+        segment_check_tell(check, "row %zu: its vector holds NaN or infinity", row);
         return;
     }
     if (segment->metric == AKIN_METRIC_COSINE && length2 > 0 &&
         fabs(sqrt(length2) - 1) > NORM_TOLERANCE)
-        tell(check, "row %zu: its vector has length %g, not 1 or 0", row, sqrt(length2));
+        segment_check_tell(check, "row %zu: its vector has length %g, not 1 or 0", row,
+                           sqrt(length2));
     float scale = akin_quantize_i8(check->codes, check->wide, dim);
     if (memcmp(&scale, &segment->scales[row], sizeof scale) ||
         memcmp(check->codes, segment->codes + row * dim, dim))
-        tell(check, "row %zu: its int8 vector is not that of its f16 vector", row);
+        segment_check_tell(check, "row %zu: its int8 vector is not that of its f16 vector", row);
 }
 
 /* Whether two rows that follow each other lie in two lists. */
@@ -124,7 +115,7 @@ static bool list_between(const struct segment *segment, size_t row)
     return segment->coded.lists[segment_list_of(segment, row)].row == row;
 }
 
-static void check_block(struct check *check, size_t block)
+static void check_block(struct segment_check *check, size_t block)
 {
     const struct segment *segment = check->segment;
     size_t first = block * BLOCK_ROWS, end = first + BLOCK_ROWS;
@@ -134,15 +125,16 @@ static void check_block(struct check *check, size_t block)
         zone_add(&zone, &segment->columns[row]);
         if (row && posting_compare(&segment->columns[row - 1], &segment->columns[row]) >= 0 &&
             !list_between(segment, row))
-            tell(check, "row %zu is not behind the one before it in posting order", row);
+            segment_check_tell(check, "row %zu is not behind the one before it in posting order",
+                               row);
         check_vector(check, row);
     }
     if (memcmp(&zone, &segment->zones[block], sizeof zone))
-        tell(check, "the zone of block %zu is not that of its rows", block);
+        segment_check_tell(check, "the zone of block %zu is not that of its rows", block);
 }
 
 /* A run: its keys ascend, each is that of its row, and its rows are all rows. */
-static void check_run(struct check *check, bool place)
+static void check_run(struct segment_check *check, bool place)
 {
     const struct segment *segment = check->segment;
     const struct segment_runs *runs = &segment->runs;
@@ -152,21 +144,22 @@ static void check_run(struct check *check, bool place)
     for (size_t i = 0; i < segment->rows; i++) {
         size_t row = rows[i];
         if (row >= segment->rows || check->seen[row]++) {
-            tell(check, "the run by %s names a row twice or none at place %zu", name, i);
+            segment_check_tell(check, "the run by %s names a row twice or none at place %zu", name,
+                               i);
             continue;
         }
         bool ascends = !i || (place ? runs->place_keys[i - 1] <= runs->place_keys[i]
                                     : runs->time_begins[i - 1] <= runs->time_begins[i]);
         if (!ascends)
-            tell(check, "the run by %s does not ascend at place %zu", name, i);
+            segment_check_tell(check, "the run by %s does not ascend at place %zu", name, i);
         const struct akin_columns *columns = &segment->columns[row];
         if (place ? runs->place_keys[i] != run_place_key(columns)
                   : runs->time_begins[i] != run_time_key(columns))
-            tell(check, "the run by %s is wrong about row %zu", name, row);
+            segment_check_tell(check, "the run by %s is wrong about row %zu", name, row);
     }
 }
 
-static void check_runs(struct check *check)
+static void check_runs(struct segment_check *check)
 {
     const struct segment *segment = check->segment;
     const struct segment_runs *runs = &segment->runs;
@@ -176,37 +169,37 @@ static void check_runs(struct check *check)
     for (size_t row = 0; row < segment->rows; row++) {
         runs_head_add(&head, &segment->columns[row]);
         if (runs->quality[row] != run_quality(&segment->columns[row]))
-            tell(check, "the quality of row %zu is not that of its columns", row);
+            segment_check_tell(check, "the quality of row %zu is not that of its columns", row);
     }
     if (head.duration_max_ms != runs->duration_max_ms ||
         head.half_width_deg != runs->half_width_deg ||
         head.half_height_deg != runs->half_height_deg)
-        tell(check, "the runs are wrong about the longest time or the largest box");
+        segment_check_tell(check, "the runs are wrong about the longest time or the largest box");
     check_run(check, true);
     check_run(check, false);
 }
 
 /* Keys that ascend and each lead to a row that has them name every row once. */
-static void check_keys(struct check *check)
+static void check_keys(struct segment_check *check)
 {
     const struct segment *segment = check->segment;
     for (size_t place = 0; place < segment->rows; place++) {
         uint64_t key = segment->keys[place];
         size_t row = segment_key_row(segment, place);
         if (place && key <= segment->keys[place - 1])
-            tell(check, "key %016" PRIx64 " is not above the one before it", key);
+            segment_check_tell(check, "key %016" PRIx64 " is not above the one before it", key);
         if (row == SIZE_MAX || segment->columns[row].key != key)
-            tell(check, "key %016" PRIx64 " does not lead to its row", key);
+            segment_check_tell(check, "key %016" PRIx64 " does not lead to its row", key);
     }
     if (segment->keys[0] != segment->first_key ||
         segment->keys[segment->rows - 1] != segment->last_key)
-        tell(check, "the first or the last key is not that of the head");
+        segment_check_tell(check, "the first or the last key is not that of the head");
 }
 
 akin_status segment_verify(const struct segment *segment, const char *name, akin_fault_fn *fault,
                            void *user, uint64_t *faults, akin_error *err)
 {
-    struct check check = {.segment = segment, .name = name, .fault = fault, .user = user};
+    struct segment_check check = {.segment = segment, .name = name, .fault = fault, .user = user};
     check.wide = akin_alloc(segment->dim, sizeof *check.wide);
     check.codes = akin_alloc(segment->dim, 1);
     check.seen = akin_alloc(segment->rows, 1);
@@ -221,6 +214,8 @@ akin_status segment_verify(const struct segment *segment, const char *name, akin
         check_block(&check, block);
     check_keys(&check);
     check_runs(&check);
+    if (segment->coded.epoch)
+        status = segment_check_coded(&check, err);
     if (check.faults > FAULTS_PER_FILE && fault) {
         char text[64];
         snprintf(text, sizeof text, "and %" PRIu64 " faults more", check.faults - FAULTS_PER_FILE);
