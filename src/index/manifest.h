@@ -55,9 +55,9 @@ struct change_epoch {
 /* What the index measured of itself: to find `recall` of the ten nearest, this many lists and reranked candidates. */
 #define CALIBRATION_POINTS 8
 struct calibration_point {
-    float recall; /* measured */
+    float recall; /* that it is good for; measured: a little more, for a sample may be lucky */
     uint32_t probes, rerank;
-    uint32_t reserved;
+    float measured;
 };
 struct change_calibration {
     uint64_t epoch, rows; /* of the index then */

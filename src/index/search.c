@@ -188,12 +188,11 @@ static void count_parts(struct akin_index_work *work, const struct search *searc
         work->lists += search->epochs[i].epoch->lists_used;
 }
 
-akin_status akin_index_search(const akin_index *index, const struct akin_index_query *query,
-                              struct akin_hit *hits, size_t *counts, struct akin_index_work *work,
-                              akin_error *err)
+akin_status search_view(const struct view *view, akin_pool *pool, struct scratch_pool *scratches,
+                        const struct akin_index_query *query, struct akin_hit *hits,
+                        size_t *counts, struct akin_index_work *work, akin_error *err)
 {
     struct akin_index_work done = {0};
-    struct view *view = handle_view(index);
     size_t rows = (size_t)view->stats.rows;
     struct search search = {.view = view,
                             .query = query,
@@ -203,8 +202,8 @@ akin_status akin_index_search(const akin_index *index, const struct akin_index_q
                                                  : 1,
                             .threshold = query->threshold,
                             .best_of = query->best_of && query->count > 1,
-                            .pool = index->pool,
-                            .scratches = &index->shared->scratches};
+                            .pool = pool,
+                            .scratches = scratches};
     search.filter = filter_is_open(query->filter) ? NULL : query->filter;
     if (search.filter)
         search.quality = matching_bounds(search.filter);
@@ -230,6 +229,16 @@ akin_status akin_index_search(const akin_index *index, const struct akin_index_q
     }
 out:
     scratch_give(search.scratches, scratch);
+    return status;
+}
+
+akin_status akin_index_search(const akin_index *index, const struct akin_index_query *query,
+                              struct akin_hit *hits, size_t *counts, struct akin_index_work *work,
+                              akin_error *err)
+{
+    struct view *view = handle_view(index);
+    akin_status status = search_view(view, index->pool, &index->shared->scratches, query, hits,
+                                     counts, work, err);
     view_unref(view);
     return status;
 }

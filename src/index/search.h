@@ -63,6 +63,11 @@ struct answers {
     size_t *counts;
 };
 
+/* akin_index_search in a view. */
+akin_status search_view(const struct view *view, akin_pool *pool, struct scratch_pool *scratches,
+                        const struct akin_index_query *query, struct akin_hit *hits,
+                        size_t *counts, struct akin_index_work *work, akin_error *err);
+
 /* Whether the filter leaves nothing of a segment, by its zone. */
 bool search_excludes(const struct search *search, const struct part *part);
 bool search_key_excepted(const struct akin_index_query *query, uint64_t key);
