@@ -64,13 +64,12 @@ static void renewal_fini(struct renewal *renewal)
 
 /* ---- when ---- */
 
-/* Root mean square of the residuals of what is coded in the present epoch; 0 where not all is. */
-static double mean_residual(const struct renewal *renewal)
+double upkeep_residual(const struct view *view, const struct epoch *epoch)
 {
     double sum = 0, rows = 0;
-    for (size_t i = 0; i + 1 < renewal->view->part_count; i++) {
-        const struct part *part = &renewal->view->parts[i];
-        if (!upkeep_coded_in(part, renewal->epoch))
+    for (size_t i = 0; i + 1 < view->part_count; i++) {
+        const struct part *part = &view->parts[i];
+        if (!upkeep_coded_in(part, epoch))
             return 0;
         double residual = part->segment->coded.residual;
         sum += (double)part->rows * residual * residual;
@@ -87,7 +86,7 @@ static bool training_is_due(const struct renewal *renewal)
         return true;
     const struct change_calibration *calibration = &renewal->calibration;
     return calibration->count && calibration->epoch == renewal->epoch->id &&
-           mean_residual(renewal) > DRIFT * calibration->residual;
+           upkeep_residual(renewal->view, renewal->epoch) > DRIFT * calibration->residual;
 }
 
 /* counts (lists.count): rows of each list, over all segments. Whether all are coded in the present epoch. */

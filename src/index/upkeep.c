@@ -54,6 +54,8 @@ static akin_status run(struct upkeep *upkeep, akin_error *err)
         status = renew_step(upkeep, &did, err);
         if (!status && !did)
             status = merge_step(upkeep, &did, err);
+        if (!status && !did)
+            status = calibrate_step(upkeep, &did, err);
     }
     return status;
 }

@@ -45,6 +45,11 @@ akin_status renew_step(struct upkeep *upkeep, bool *did, akin_error *err);
 /* One merge, or one segment written anew. */
 akin_status merge_step(struct upkeep *upkeep, bool *did, akin_error *err);
 
+/* Measures the recall of searches by codes, where that is due: the last of a run's steps. */
+akin_status calibrate_step(struct upkeep *upkeep, bool *did, akin_error *err);
+
+/* Root mean square of the residuals of all segments' rows; 0 where not all are coded in `epoch`. */
+double upkeep_residual(const struct view *view, const struct epoch *epoch);
 /* Removes a file that could not be committed, but where the manifest may name it. */
 void upkeep_remove(const struct upkeep *upkeep, const char *path);
 /* Live rows of the segments. */
