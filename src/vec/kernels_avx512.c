@@ -10,6 +10,7 @@
 #if defined(__x86_64__)
 
 #include <immintrin.h>
+#include <math.h>
 #include <string.h>
 
 #include "kernels_area_avx2.h"
@@ -24,7 +25,7 @@ typedef __m512 lanes;
 #define INLINE static inline __attribute__((always_inline))
 
 /* The first n lanes of 16; all of them for n >= 16. */
-INLINE __mmask16 first(size_t n)
+INLINE __mmask16 first_lanes(size_t n)
 {
     return n < 16 ? (__mmask16)((1u << n) - 1u) : (__mmask16)0xffff;
 }
@@ -50,7 +51,7 @@ INLINE float reduce(const float *a, const float *b, size_t n, bool distance)
                                _mm512_loadu_ps(b + i + 16 * s), distance);
     }
     for (; i < n; i += 16) {
-        __mmask16 mask = first(n - i);
+        __mmask16 mask = first_lanes(n - i);
         sums[0] = add_term(sums[0], _mm512_maskz_loadu_ps(mask, a + i),
                            _mm512_maskz_loadu_ps(mask, b + i), distance);
     }
@@ -85,7 +86,7 @@ static void axpy(float *y, float a, const float *x, size_t n)
 {
     __m512 factor = _mm512_set1_ps(a);
     for (size_t i = 0; i < n; i += 16) {
-        __mmask16 mask = first(n - i);
+        __mmask16 mask = first_lanes(n - i);
         __m512 sum = _mm512_fmadd_ps(factor, _mm512_maskz_loadu_ps(mask, x + i),
                                      _mm512_maskz_loadu_ps(mask, y + i));
         _mm512_mask_storeu_ps(y + i, mask, sum);
@@ -95,7 +96,7 @@ static void axpy(float *y, float a, const float *x, size_t n)
 static void f16_from_f32(akin_f16 *out, const float *in, size_t n)
 {
     for (size_t i = 0; i < n; i += 16) {
-        __mmask16 mask = first(n - i);
+        __mmask16 mask = first_lanes(n - i);
         __m256i half = _mm512_cvtps_ph(_mm512_maskz_loadu_ps(mask, in + i),
                                        _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
         _mm256_mask_storeu_epi16(out + i, mask, half);
@@ -110,12 +111,10 @@ INLINE __m512 load_f16(const akin_f16 *in, __mmask16 mask)
 static void f32_from_f16(float *out, const akin_f16 *in, size_t n)
 {
     for (size_t i = 0; i < n; i += 16) {
-        __mmask16 mask = first(n - i);
+        __mmask16 mask = first_lanes(n - i);
         _mm512_mask_storeu_ps(out + i, mask, load_f16(in + i, mask));
     }
 }
-
-#include "kernels_codes_plain.h"
 
 /* out (query_count, row_count): all pairs at once, a register each. */
 INLINE void dots_pairs(float *out, size_t out_stride, const float *queries, size_t query_count,
@@ -128,7 +127,7 @@ INLINE void dots_pairs(float *out, size_t out_stride, const float *queries, size
         for (size_t r = 0; r < row_count; r++)
             sums[q][r] = _mm512_setzero_ps();
     for (size_t i = 0; i < n; i += 16) {
-        __mmask16 mask = first(n - i);
+        __mmask16 mask = first_lanes(n - i);
 #pragma GCC unroll 4
         for (size_t r = 0; r < row_count; r++) {
             __m512 row = load_f16(rows + r * n + i, mask);
@@ -258,6 +257,8 @@ static void conv_rectify_sum(float *positive, float *negative, const float *x, s
         _mm512_storeu_ps(negative + f, _mm512_add_ps(_mm512_loadu_ps(negative + f), sums.negative));
     }
 }
+
+#include "kernels_codes_avx512.h"
 
 const struct akin_kernels kernels_avx512 = {
     .name = "avx512",
