@@ -115,6 +115,11 @@ struct akin_kernels {
     size_t (*scan_codes)(struct akin_candidate *out, const struct akin_code_scan *scan,
                          const uint8_t *blocks, size_t rows, uint32_t first_row, float base,
                          const uint32_t *masks);
+    /* Of `count` candidates the `keep` >= 1 best, and all that are as good as the last of them: moved to the
+     * front, in their order; returns how many. *threshold: those kept are at or above it, the others
+     * below; -INFINITY where all are kept. No NaN among the scores. */
+    size_t (*keep_best)(struct akin_candidate *candidates, size_t count, size_t keep,
+                        float *threshold);
     /* y[i] += a * x[i]. */
     void (*axpy)(float *y, float a, const float *x, size_t n);
 

@@ -365,6 +365,7 @@ const struct akin_kernels kernels_avx2 = {
     .hadamard = hadamard,
     .sum_codes = sum_codes,
     .scan_codes = scan_codes,
+    .keep_best = keep_best,
     .axpy = axpy,
     .dot_f64 = dot_f64,
     .axpy_f64 = axpy_f64,

@@ -270,6 +270,7 @@ const struct akin_kernels kernels_avx512 = {
     .hadamard = hadamard,
     .sum_codes = sum_codes,
     .scan_codes = scan_codes,
+    .keep_best = keep_best,
     .axpy = axpy,
     .dot_f64 = dot_f64,
     .axpy_f64 = axpy_f64,

@@ -11,6 +11,8 @@
 #ifndef VEC_KERNELS_CODES_AVX512_H
 #define VEC_KERNELS_CODES_AVX512_H
 
+#include "kernels_keep.h"
+
 /* ---- int8 tiles ---- */
 
 #define TILE_QUERIES 6
@@ -302,6 +304,73 @@ static size_t scan_codes(struct akin_candidate *out, const struct akin_code_scan
                            (__mmask16)(mask >> 16), number + 16);
     }
     return count;
+}
+
+/* ---- the best of many ---- */
+
+/* The keys (see key_of) of the first n candidates, 16 at most. */
+INLINE __m512i load_keys(const struct akin_candidate *candidates, size_t n)
+{
+    const __m512i even =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    __mmask16 mask = first_lanes(n);
+    __m512 front = _mm512_castsi512_ps(_mm512_maskz_loadu_epi64((__mmask8)mask, candidates));
+    __m512 back = _mm512_castsi512_ps(
+        _mm512_maskz_loadu_epi64((__mmask8)(mask >> 8), (const char *)candidates + 64));
+    __m512 scores = _mm512_permutex2var_ps(front, even, back);
+    __m512i bits = _mm512_castps_si512(_mm512_add_ps(scores, _mm512_setzero_ps()));
+    __m512i turned = _mm512_xor_si512(bits, _mm512_set1_epi32(0x7fffffff));
+    return _mm512_mask_mov_epi32(bits, _mm512_movepi32_mask(bits), turned);
+}
+
+static struct key_range find_range(const struct akin_candidate *candidates, size_t count)
+{
+    __m512i low = _mm512_set1_epi32(INT32_MAX), high = _mm512_set1_epi32(INT32_MIN);
+    for (size_t i = 0; i < count; i += 16) {
+        __m512i keys = load_keys(candidates + i, count - i);
+        low = _mm512_mask_min_epi32(low, first_lanes(count - i), low, keys);
+        high = _mm512_mask_max_epi32(high, first_lanes(count - i), high, keys);
+    }
+    return (struct key_range){_mm512_reduce_min_epi32(low), _mm512_reduce_max_epi32(high)};
+}
+
+static size_t count_from(const struct akin_candidate *candidates, size_t count, int32_t key)
+{
+    size_t found = 0, i = 0;
+    __m512i least = _mm512_set1_epi32(key);
+    for (; i + 16 <= count; i += 16)
+        found +=
+            (size_t)_mm_popcnt_u32(_mm512_cmpge_epi32_mask(load_keys(candidates + i, 16), least));
+    if (i < count)
+        found += (size_t)_mm_popcnt_u32(_mm512_mask_cmpge_epi32_mask(
+            first_lanes(count - i), load_keys(candidates + i, count - i), least));
+    return found;
+}
+
+static size_t move_from(struct akin_candidate *candidates, size_t count, int32_t key)
+{
+    size_t found = 0;
+    __m512i least = _mm512_set1_epi32(key);
+    for (size_t i = 0; i < count; i += 16) {
+        __mmask16 valid = first_lanes(count - i);
+        __m512i front = _mm512_maskz_loadu_epi64((__mmask8)valid, candidates + i);
+        __m512i back =
+            _mm512_maskz_loadu_epi64((__mmask8)(valid >> 8), (const char *)(candidates + i) + 64);
+        __mmask16 mask =
+            _mm512_mask_cmpge_epi32_mask(valid, load_keys(candidates + i, count - i), least);
+        _mm512_mask_compressstoreu_epi64(candidates + found, (__mmask8)mask, front);
+        found += (size_t)_mm_popcnt_u32(mask & 0xffu);
+        _mm512_mask_compressstoreu_epi64(candidates + found, (__mmask8)(mask >> 8), back);
+        found += (size_t)_mm_popcnt_u32(mask >> 8);
+    }
+    return found;
+}
+
+static size_t keep_best(struct akin_candidate *candidates, size_t count, size_t keep,
+                        float *threshold)
+{
+    return keep_best_by((struct keep_passes){find_range, count_from, move_from}, candidates, count,
+                        keep, threshold);
 }
 
 #endif

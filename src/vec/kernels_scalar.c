@@ -165,6 +165,7 @@ const struct akin_kernels kernels_scalar = {
     .hadamard = hadamard,
     .sum_codes = sum_codes,
     .scan_codes = scan_codes,
+    .keep_best = keep_best,
     .axpy = axpy,
     .dot_f64 = dot_f64,
     .axpy_f64 = axpy_f64,

@@ -251,6 +251,56 @@ TEST(scan_codes_by_hand)
     }
 }
 
+/* ---- the best of many ---- */
+
+static int by_score(const void *a, const void *b)
+{
+    const struct akin_candidate *x = a, *y = b;
+    return (x->score < y->score) - (x->score > y->score);
+}
+
+/* Scores of every sign and size, many of them equal where `steps` is small. */
+static void check_keep(const struct akin_kernels *k, size_t count, size_t keep, int steps)
+{
+    static struct akin_candidate before[1000], sorted[1000];
+    struct akin_candidate *at = place(0, count * sizeof *at, true);
+    for (size_t i = 0; i < count; i++) {
+        double value = steps ? floor(draw() * steps) : draw() * pow(10, floor(draw() * 30));
+        at[i] = (struct akin_candidate){i % 17 == 5 ? -0.0f : (float)value, (uint32_t)i};
+        if (i % 50 == 49)
+            at[i].score = i % 100 == 99 ? INFINITY : -INFINITY;
+    }
+    memcpy(before, at, count * sizeof *at);
+    memcpy(sorted, at, count * sizeof *at);
+    qsort(sorted, count, sizeof *sorted, by_score);
+    float threshold = 7;
+    size_t kept = k->keep_best(at, count, keep, &threshold), expected = 0;
+    bool right = kept >= (keep < count ? keep : count);
+    for (size_t i = 0; i < count; i++) {
+        bool stays = count <= keep || before[i].score >= sorted[keep - 1].score;
+        right &= stays == (before[i].score >= threshold);
+        if (stays)
+            right &= expected < kept && !memcmp(&at[expected++], &before[i], sizeof *at);
+    }
+    right &= expected == kept && (count > keep || threshold == -INFINITY);
+    if (!CHECK(right))
+        printf("# %s: %zu of %zu, %d steps\n", k->name, keep, count, steps);
+}
+
+TEST(keep_best_in_every_tier)
+{
+    for (const char *const *name = akin_kernels_list(); *name; name++) {
+        const struct akin_kernels *k = akin_kernels_named(*name);
+        for (size_t count = 0; count <= 70; count++)
+            for (size_t keep = 1; keep <= count + 1; keep += 1 + count / 9)
+                check_keep(k, count, keep, (int)(count % 3 * 4));
+        check_keep(k, 1000, 100, 0);
+        check_keep(k, 1000, 999, 0);
+        check_keep(k, 1000, 1, 0);
+        check_keep(k, 997, 300, 3);
+    }
+}
+
 int main(int argc, char **argv)
 {
     return check_main(argc, argv);
