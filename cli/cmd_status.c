@@ -127,6 +127,24 @@ static akin_json *settings_json(const struct akin_settings *settings)
     return out;
 }
 
+/* null where the rows have no codes; recall and what follows null where it was not measured yet. */
+static akin_json *codes_json(const struct akin_index_stats *index)
+{
+    if (!index->epoch)
+        return akin_json_null();
+    bool measured = index->recall > 0;
+    akin_json *out = akin_json_object();
+    akin_json_set(out, "rows", akin_json_integer((int64_t)index->rows_coded));
+    akin_json_set(out, "segments", akin_json_integer((int64_t)index->segments_coded));
+    akin_json_set(out, "epoch", akin_json_integer((int64_t)index->epoch));
+    akin_json_set(out, "lists", akin_json_integer(index->lists));
+    akin_json_set(out, "bits", akin_json_integer(index->code_bits));
+    akin_json_set(out, "recall", measured ? akin_json_number(index->recall) : akin_json_null());
+    akin_json_set(out, "probes", measured ? akin_json_integer(index->probes) : akin_json_null());
+    akin_json_set(out, "rerank", measured ? akin_json_integer(index->rerank) : akin_json_null());
+    return out;
+}
+
 static akin_json *index_json(const struct overview *overview)
 {
     const struct akin_index_stats *index = &overview->index;
@@ -138,6 +156,7 @@ static akin_json *index_json(const struct overview *overview)
     akin_json_set(out, "segments_damaged", akin_json_integer((int64_t)index->segments_damaged));
     akin_json_set(out, "bytes", akin_json_integer((int64_t)index->bytes));
     akin_json_set(out, "dim", akin_json_integer(index->dim));
+    akin_json_set(out, "codes", codes_json(index));
     return out;
 }
 
@@ -220,6 +239,18 @@ static void print_encoders(const struct overview *overview)
     }
 }
 
+static void print_codes(const struct akin_index_stats *index)
+{
+    if (!index->epoch)
+        return;
+    printf("codes     %" PRIu64 " rows, %u bit%s a value, %u lists", index->rows_coded,
+           index->code_bits, index->code_bits == 1 ? "" : "s", index->lists);
+    if (index->recall > 0)
+        printf("; recall %.3f of the ten nearest by %u lists and %u candidates", index->recall,
+               index->probes, index->rerank);
+    printf("\n");
+}
+
 static akin_status print_text(struct overview *overview, akin_error *err)
 {
     const struct akin_catalog_counts *counts = &overview->counts;
@@ -242,6 +273,7 @@ static akin_status print_text(struct overview *overview, akin_error *err)
     if (overview->index.segments_damaged)
         printf("          %" PRIu64 " DAMAGED segments are not served: akin verify names them\n",
                overview->index.segments_damaged);
+    print_codes(&overview->index);
     print_settings(akin_catalog_settings(overview->catalog));
     if (counts->scenes[AKIN_SCENE_FAILED])
         printf("failed    (akin add --retry tries them again)\n");

@@ -68,8 +68,10 @@ static void count_codes(struct akin_index_stats *stats, const akin_index *index)
     stats->epoch = epoch->id;
     stats->lists = epoch->lists_used;
     stats->code_bits = epoch->shape.bits;
-    for (uint32_t i = 0; i < calibration->count && stats->recall < AKIN_RECALL_DEFAULT; i++) {
-        stats->recall = calibration->points[i].recall;
+    for (uint32_t i = 0; i < calibration->count; i++) {
+        if (i && calibration->points[i - 1].recall >= AKIN_RECALL_DEFAULT)
+            break;
+        stats->recall = calibration->points[i].measured;
         stats->probes = calibration->points[i].probes;
         stats->rerank = calibration->points[i].rerank;
     }

@@ -77,6 +77,8 @@ static akin_status open_index(struct add *add, akin_error *err)
     options.dim = info->dim;
     options.model = info->fingerprint;
     options.talk = add->options->talk;
+    options.pool = add->pool;
+    options.ram_bytes = add->options->ram_bytes / 4; /* beside the readers and the encoder */
     akin_status status = index_path(path, add->catalog, info->name, err);
     if (status == AKIN_OK)
         status = akin_index_open(&add->index, path, AKIN_OPEN_WRITE, &options, err);
@@ -253,7 +255,11 @@ static akin_status flush_index(struct add *add, akin_error *err)
 {
     struct akin_index_stats stats;
     akin_index_stats(add->index, &stats);
-    return stats.rows_in_log >= FLUSH_ROWS ? akin_index_flush(add->index, err) : AKIN_OK;
+    akin_status status =
+        stats.rows_in_log >= FLUSH_ROWS ? akin_index_flush(add->index, err) : AKIN_OK;
+    if (status == AKIN_OK)
+        index_settle(add->index, add->options->talk);
+    return status;
 }
 
 static void fill_report(struct add *add)

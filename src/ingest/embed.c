@@ -80,6 +80,7 @@ static akin_status open_index(akin_index **out, struct embed *embed, const char 
     options.dim = info ? info->dim : 0;
     options.model = info ? info->fingerprint : 0;
     options.talk = embed->options->talk;
+    options.pool = embed->pool;
     akin_status status = index_path(path, embed->catalog, name, embed->err);
     return status == AKIN_OK ? akin_index_open(out, path, mode, &options, embed->err) : status;
 }
@@ -129,6 +130,8 @@ static akin_status embed_all(struct embed *embed)
         embed->report->was_default ? embed_from_others(embed) : embed_from(embed, embed->used);
     if (status == AKIN_OK && embed->report->tiles_embedded)
         status = akin_index_flush(embed->to, embed->err);
+    if (status == AKIN_OK)
+        index_settle(embed->to, embed->options->talk);
     struct akin_index_stats stats;
     akin_index_stats(embed->to, &stats);
     embed->report->tiles_indexed = stats.rows;

@@ -183,6 +183,9 @@ akin_status forecast_make(const struct plan *plan, const struct akin_settings *s
 /* out = DIR/index/MODEL. */
 akin_status index_path(char out[AKIN_PATH_MAX], akin_catalog *catalog, const char *model,
                        akin_error *err);
+/* Waits until the index is merged and coded, showing how far it is. Neither a stop nor a failure loses a row:
+ * they are told, and the next run goes on. */
+void index_settle(akin_index *index, const struct akin_talk *talk);
 
 /* ---- housekeeping ---- */
 
