@@ -272,6 +272,25 @@ static inline akin_index *rows_open(const char *path, enum akin_open mode, uint3
     return index;
 }
 
+/* A writer of an index that gets codes at `coded_rows` rows, 16 a list. */
+static inline akin_index *rows_open_coded(const char *path, uint32_t memtable_rows,
+                                          uint32_t coded_rows, bool background, akin_pool *pool)
+{
+    struct akin_index_options options;
+    akin_error err = {0};
+    akin_index *index = NULL;
+    akin_index_options_default(&options);
+    options.dim = ROWS_DIM;
+    options.memtable_rows = memtable_rows;
+    options.coded_rows = coded_rows;
+    options.list_rows = 16;
+    options.background = background;
+    options.pool = pool;
+    if (akin_index_open(&index, path, AKIN_OPEN_WRITE, &options, &err) != AKIN_OK)
+        printf("# open: %s\n", err.text);
+    return index;
+}
+
 static inline void rows_fault(void *user, const char *file, const char *text)
 {
     if (user)

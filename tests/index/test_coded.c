@@ -6,24 +6,6 @@
  */
 #include "rows.h"
 
-static akin_index *open_coded(const char *path, uint32_t memtable_rows, uint32_t coded_rows,
-                              bool background, akin_pool *pool)
-{
-    struct akin_index_options options;
-    akin_error err = {0};
-    akin_index *index = NULL;
-    akin_index_options_default(&options);
-    options.dim = ROWS_DIM;
-    options.memtable_rows = memtable_rows;
-    options.coded_rows = coded_rows;
-    options.list_rows = 16;
-    options.background = background;
-    options.pool = pool;
-    if (akin_index_open(&index, path, AKIN_OPEN_WRITE, &options, &err) != AKIN_OK)
-        printf("# open: %s\n", err.text);
-    return index;
-}
-
 static struct akin_index_stats stats_of(const akin_index *index)
 {
     struct akin_index_stats stats;
@@ -70,7 +52,7 @@ TEST(codes_from_the_first_epoch_to_the_next)
     struct rows_model model = {0};
     struct rows_random random = {50, 0};
     const char *path = check_folder();
-    akin_index *index = open_coded(path, 150, 400, false, NULL);
+    akin_index *index = rows_open_coded(path, 150, 400, false, NULL);
     REQUIRE(index != NULL);
     uint64_t first = 0, epochs = 0;
     for (uint32_t scene = 1; scene < ROWS_STEPS(160); scene += 8) {
@@ -87,7 +69,7 @@ TEST(codes_from_the_first_epoch_to_the_next)
         CHECK_EQ(rows_verify(path, true), 0);
         if (scene % 3 == 0) {
             akin_index_close(index);
-            index = open_coded(path, 150, 400, false, NULL);
+            index = rows_open_coded(path, 150, 400, false, NULL);
             REQUIRE(index != NULL);
         }
     }
@@ -114,7 +96,7 @@ TEST(upkeep_beside_the_writer)
     const char *path = check_folder();
     akin_pool *pool = NULL;
     REQUIRE_OK(akin_pool_create(&pool, 2, err));
-    akin_index *index = open_coded(path, 100, 300, true, pool);
+    akin_index *index = rows_open_coded(path, 100, 300, true, pool);
     REQUIRE(index != NULL);
     for (uint32_t scene = 1; scene < ROWS_STEPS(300); scene += 10) {
         REQUIRE(churn(index, &model, scene, scene + 10, &random));
@@ -125,7 +107,7 @@ TEST(upkeep_beside_the_writer)
         if (scene % 30 == 1) { /* in the middle of whatever is going on */
             akin_index_close(index);
             CHECK_EQ(rows_verify(path, true), 0);
-            index = open_coded(path, 100, 300, true, pool);
+            index = rows_open_coded(path, 100, 300, true, pool);
             REQUIRE(index != NULL);
         }
     }

@@ -16,13 +16,16 @@
 
 /* Scene s is added with 20 rows; scene s - 3 is then removed. Each step that returned is written to
  * `fd`. */
-static void writer_child(const char *path, int fd, uint32_t first)
+static void writer_child(const char *path, int fd, uint32_t first, bool coded)
 {
-    akin_index *index = rows_open(path, AKIN_OPEN_WRITE, 60);
+    akin_index *index =
+        coded ? rows_open_coded(path, 60, 200, true, NULL) : rows_open(path, AKIN_OPEN_WRITE, 60);
     if (!index)
         _exit(3);
     for (uint32_t scene = first;; scene++) {
         struct rows_random random = {scene, 0};
+        if (coded && scene % 16 == 0 && akin_index_settle(index, scene % 32 == 0, NULL) != AKIN_OK)
+            _exit(6);
         if (rows_add(index, NULL, scene, 20, &random, NULL) != AKIN_OK ||
             write(fd, &scene, sizeof scene) != sizeof scene)
             _exit(4);
@@ -93,28 +96,32 @@ static void acknowledge(uint32_t mark, uint8_t *state, uint32_t *acknowledged)
         *acknowledged = mark;
 }
 
-TEST(kill_at_100_random_moments)
+/* Kills a writer `rounds` times; each time all that it had acknowledged is there and every file is good.
+ * Returns how often that was so. */
+static int kill_rounds(int rounds, bool coded, uint64_t stream, uint32_t *scenes)
 {
     static uint8_t state[65536]; /* 1 added, 2 removed, as acknowledged */
     char path[512];
-    struct rows_random random = {20, 0};
+    struct rows_random random = {stream, 0};
     uint32_t next = 1, acknowledged = 0;
+    int round = 0;
     snprintf(path, sizeof path, "%s/index", check_folder());
     memset(state, 0, sizeof state);
-    for (int round = 0; round < ROWS_STEPS(100) && next < 60000; round++) {
+    for (; round < rounds && next < 60000; round++) {
         int fds[2];
         uint32_t mark;
-        REQUIRE(pipe(fds) == 0);
+        if (!CHECK(pipe(fds) == 0))
+            break;
         fflush(stdout);
         pid_t child = fork();
         if (child == 0) {
             close(fds[0]);
-            writer_child(path, fds[1], next);
+            writer_child(path, fds[1], next, coded);
         }
         close(fds[1]);
         /* After so many words of it and a moment more; every fourth time at any moment from its
          * birth on. */
-        uint32_t words = round % 4 ? rows_below(&random, 16) : 0;
+        uint32_t words = round % 4 ? rows_below(&random, coded ? 40 : 16) : 0;
         struct timespec pause = {0, (long)rows_below(&random, words ? 3000000 : 30000000)};
         for (uint32_t i = 0; i < words && read(fds[0], &mark, sizeof mark) == sizeof mark; i++)
             acknowledge(mark, state, &acknowledged);
@@ -136,7 +143,26 @@ TEST(kill_at_100_random_moments)
             break;
         }
     }
-    CHECK(acknowledged > 20);
+    *scenes = acknowledged;
+    return round;
+}
+
+TEST(kill_at_100_random_moments)
+{
+    uint32_t scenes;
+    int rounds = ROWS_STEPS(100);
+    CHECK_EQ(kill_rounds(rounds, false, 20, &scenes), rounds);
+    CHECK(scenes > 20);
+}
+
+/* The same beside merges, codes and new epochs; AKIN_KILLS=200 for as many as the index must survive. */
+TEST(kill_at_random_moments_of_upkeep)
+{
+    const char *kills = getenv("AKIN_KILLS");
+    int rounds = kills ? (int)strtol(kills, NULL, 10) : ROWS_STEPS(50);
+    uint32_t scenes;
+    CHECK_EQ(kill_rounds(rounds, true, 24, &scenes), rounds);
+    CHECK(scenes > 20);
 }
 
 /* ---- no space ---- */
@@ -182,6 +208,42 @@ TEST(a_full_disk)
     }
     CHECK(failed > 5);
     REQUIRE_OK(akin_index_flush(index, err));
+    CHECK(model_is_whole(&model, index));
+    akin_index_close(index);
+    CHECK_EQ(rows_verify(path, true), 0);
+    model_fini(&model);
+}
+
+/* A merge or an epoch that does not fit: the old segments stay, and all is done when there is room. */
+TEST(a_full_disk_in_upkeep)
+{
+    const char *path = check_folder();
+    struct rows_model model = {0};
+    struct rows_random random = {25, 0};
+    struct akin_index_stats stats;
+    akin_index *index = rows_open_coded(path, 100, 300, false, NULL);
+    int failed = 0;
+    REQUIRE(index != NULL);
+    signal(SIGXFSZ, SIG_IGN);
+    for (uint32_t scene = 1; scene < (uint32_t)ROWS_STEPS(80); scene++) {
+        akin_error why = {0};
+        REQUIRE_OK(rows_add(index, &model, scene, 30, &random, err));
+        limit_files(4096 + rows_below(&random, 400) * 1024);
+        akin_status status =
+            scene % 3 ? akin_index_flush(index, &why) : akin_index_settle(index, true, &why);
+        limit_files(RLIM_INFINITY);
+        failed += status != AKIN_OK;
+        if (status)
+            CHECK(why.text[0] != 0);
+        if (!CHECK(model_is_whole(&model, index)) || !CHECK_EQ(rows_verify(path, true), 0))
+            break;
+    }
+    CHECK(failed > 2);
+    REQUIRE_OK(akin_index_flush(index, err));
+    REQUIRE_OK(akin_index_settle(index, true, err));
+    akin_index_stats(index, &stats);
+    CHECK_EQ(stats.segments, 1);
+    CHECK_EQ(stats.rows_coded, model.count);
     CHECK(model_is_whole(&model, index));
     akin_index_close(index);
     CHECK_EQ(rows_verify(path, true), 0);
@@ -277,6 +339,33 @@ TEST(each_allocation_fails_once)
         CHECK(model_is_whole(&model, index));
         akin_index_close(index);
     }
+    CHECK_EQ(rows_verify(path, true), 0);
+    CHECK_EQ(akin_memory_used(), 0);
+    model_fini(&model);
+}
+
+static akin_status step_settle(akin_index *index, struct rows_model *model, akin_error *err)
+{
+    (void)model;
+    return akin_index_settle(index, true, err);
+}
+
+TEST(each_allocation_of_upkeep_fails_once)
+{
+    const char *path = check_folder();
+    struct rows_model model = {0};
+    struct rows_random random = {26, 0};
+    akin_index *index = rows_open_coded(path, 100000, UINT32_MAX - 1, false, NULL);
+    REQUIRE(index != NULL);
+    for (uint32_t scene = 1; scene <= 3; scene++) {
+        REQUIRE_OK(rows_add(index, &model, scene, 60, &random, err));
+        REQUIRE_OK(akin_index_flush(index, err));
+    }
+    akin_index_close(index);
+    index = rows_open_coded(path, 100000, 100, false, NULL);
+    REQUIRE(index != NULL);
+    CHECK(fail_each(step_settle, index, &model));
+    akin_index_close(index);
     CHECK_EQ(rows_verify(path, true), 0);
     CHECK_EQ(akin_memory_used(), 0);
     model_fini(&model);

@@ -73,6 +73,21 @@ static bool make_index(const char *path, struct rows_model *model)
     return good;
 }
 
+/* One coded segment, its epoch, and a log. */
+static bool make_coded(const char *path, struct rows_model *model)
+{
+    struct rows_random random = {12, 0};
+    akin_index *index = rows_open_coded(path, 1000, 20, false, NULL);
+    bool good = index && rows_add(index, model, 1, 40, &random, NULL) == AKIN_OK &&
+                akin_index_flush(index, NULL) == AKIN_OK &&
+                rows_add(index, model, 2, 3, &random, NULL) == AKIN_OK;
+    struct akin_index_stats stats = {0};
+    if (index)
+        akin_index_stats(index, &stats);
+    akin_index_close(index);
+    return good && stats.segments_coded == 1;
+}
+
 struct serve {
     struct rows_model *model;
     size_t rows, same;
@@ -124,13 +139,14 @@ static bool serves(const char *path, struct rows_model *model, bool *whole)
 
 /* Flips each byte of one file in turn. A flip that verify does not name must not change what is
  * served. */
-static void flip_every_byte(const char *suffix)
+typedef bool make_fn(const char *path, struct rows_model *model);
+static void flip_every_byte(make_fn *make, const char *suffix)
 {
     const char *path = check_folder();
     struct rows_model model = {0};
     struct bytes bytes;
     char name[300];
-    REQUIRE(make_index(path, &model));
+    REQUIRE(make(path, &model));
     REQUIRE(name_like(name, path, suffix) && slurp(&bytes, path, name));
     CHECK_EQ(rows_verify(path, true), 0);
     size_t crashed = 0, silent = 0, step = ROWS_SLOW ? 7 : 1;
@@ -157,22 +173,32 @@ static void flip_every_byte(const char *suffix)
 
 TEST(each_byte_of_a_segment_flipped)
 {
-    flip_every_byte(".seg");
+    flip_every_byte(make_index, ".seg");
+}
+
+TEST(each_byte_of_a_coded_segment_flipped)
+{
+    flip_every_byte(make_coded, ".seg");
+}
+
+TEST(each_byte_of_an_epoch_flipped)
+{
+    flip_every_byte(make_coded, ".ep");
 }
 
 TEST(each_byte_of_a_log_flipped)
 {
-    flip_every_byte(".wal");
+    flip_every_byte(make_index, ".wal");
 }
 
 TEST(each_byte_of_a_manifest_flipped)
 {
-    flip_every_byte("MANIFEST");
+    flip_every_byte(make_index, "MANIFEST");
 }
 
 TEST(each_byte_of_tombstones_flipped)
 {
-    flip_every_byte(".tomb");
+    flip_every_byte(make_index, ".tomb");
 }
 
 /* Cuts one file at every length; then a writer opens it, and what it leaves must be good. */
@@ -229,6 +255,34 @@ TEST(a_segment_cut_short)
 TEST(tombstones_cut_short)
 {
     cut_at_every_length(".tomb", false);
+}
+
+/* Without its epoch a segment is searched exactly, and the next upkeep makes another. */
+TEST(an_epoch_that_is_gone)
+{
+    const char *path = check_folder();
+    struct rows_model model = {0};
+    struct akin_index_stats stats;
+    struct bytes bytes;
+    char name[300];
+    bool whole;
+    REQUIRE(make_coded(path, &model));
+    REQUIRE(name_like(name, path, ".ep") && slurp(&bytes, path, name));
+    REQUIRE(unlink(bytes.path) == 0);
+    CHECK(serves(path, &model, &whole) && whole);
+    CHECK(rows_verify(path, false) > 0);
+    akin_index *index = rows_open_coded(path, 1000, 20, false, NULL);
+    REQUIRE(index != NULL);
+    akin_index_stats(index, &stats);
+    CHECK_EQ(stats.segments_coded, 0);
+    REQUIRE_OK(akin_index_settle(index, false, err));
+    akin_index_stats(index, &stats);
+    CHECK_EQ(stats.segments_coded, stats.segments);
+    akin_index_close(index);
+    CHECK(serves(path, &model, &whole) && whole);
+    CHECK_EQ(rows_verify(path, true), 0);
+    free(bytes.data);
+    model_fini(&model);
 }
 
 TEST(a_log_cut_short)
