@@ -14,7 +14,6 @@
 
 #include "search.h"
 
-#define GROUP_VECTORS 128
 #define GROUP_HITS_BYTES (16u << 20)
 #define JOIN_BYTES_MAX (64u << 20) /* of hits of several vectors that are joined at a time */
 
@@ -33,18 +32,30 @@ static void finish_list(const struct answers *answers, size_t vector, struct aki
            answers->counts[vector] * sizeof *list->hits);
 }
 
+/* Into the scratch's list 0. */
+static akin_status search_one(const struct search *search, struct scratch *scratch,
+                              const float *vector, akin_error *err)
+{
+    akin_status status = probe_vector(search, scratch, vector, err);
+    if (status)
+        return status;
+    rerank_select(search, &scratch->candidates);
+    rerank_by_codes(search, scratch, &scratch->candidates, vector);
+    rerank_by_vectors(search, scratch, &scratch->candidates, vector, scratch_list(scratch, 0));
+    scratch_stage(scratch, AKIN_STAGE_RERANK);
+    return AKIN_OK;
+}
+
 static akin_status search_group(const struct search *search, struct scratch *scratch, size_t first,
                                 size_t count, const struct answers *answers, akin_error *err)
 {
     akin_status status = scratch_need_lists(scratch, count, search->k, err);
     if (!status)
         status = rerank_need(search, scratch, err);
-    for (size_t i = 0; !status && i < count; i++) {
-        const float *vector = search->vectors + (first + i) * search->dim;
-        status = probe_vector(search, scratch, vector, err);
-        if (!status)
-            rerank(search, scratch, &scratch->candidates, vector, scratch_list(scratch, i));
-    }
+    if (!status)
+        status = count == 1
+                     ? search_one(search, scratch, search->vectors + first * search->dim, err)
+                     : batch_search(search, scratch, first, count, err);
     for (size_t p = 0; !status && p < search->view->part_count; p++) {
         const struct part *part = &search->view->parts[p];
         if (search->is_coded[p] || !part->rows)
@@ -84,7 +95,9 @@ static akin_status search_each(const struct search *search, struct scratch *firs
     size_t list_bytes = 2 * search->k * sizeof(struct akin_hit), group = vectors / threads;
     if (group > GROUP_HITS_BYTES / list_bytes)
         group = GROUP_HITS_BYTES / list_bytes;
-    group = group < 1 ? 1 : group > GROUP_VECTORS ? GROUP_VECTORS : group;
+    if (group > batch_size(search))
+        group = batch_size(search);
+    group = group < 1 ? 1 : group;
     struct groups groups = {.search = search, .answers = answers, .group = group};
     groups.scratches = akin_alloc_zero(threads, sizeof *groups.scratches);
     if (!groups.scratches)

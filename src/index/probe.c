@@ -78,7 +78,7 @@ static const uint32_t *make_masks(const struct search *search, struct scratch *s
     const struct part *part = span->coded->part;
     const struct segment_lists *lists = &part->segment->coded;
     const struct bitmap *dead = part->dead && part->dead->count ? part->dead : NULL;
-    bool filtered = search->plan.way == AKIN_WAY_MASKED;
+    bool filtered = search->route.way == AKIN_WAY_MASKED;
     uint32_t *masks = scratch->masks.data;
     if (!dead && !filtered)
         return NULL;
@@ -176,17 +176,25 @@ static akin_status probe_epoch(const struct search *search, struct scratch *scra
     return AKIN_OK;
 }
 
-/* Whether more lists should be looked into: a filter or deletions left too little of those. */
-static bool too_few(const struct search *search, size_t found)
+bool probe_found_too_few(const struct search *search, size_t found)
 {
-    size_t wanted = search->filter ? search->plan.rerank : search->k;
-    return found < wanted && (double)found < 0.9 * search->plan.matches;
+    size_t wanted = search->filter ? search->route.rerank : search->k;
+    return found < wanted && (double)found < 0.9 * search->route.matches;
+}
+
+akin_status probe_need(const struct search *search, struct scratch *scratch, akin_error *err)
+{
+    akin_status status =
+        growing_need(&scratch->items, probe_room(search), sizeof(struct akin_candidate), err);
+    return status ? status
+                  : growing_need(&scratch->masks, PROBE_STEP_ROWS / AKIN_CODE_ROWS,
+                                 sizeof(uint32_t), err);
 }
 
 akin_status probe_vector(const struct search *search, struct scratch *scratch, const float *vector,
                          akin_error *err)
 {
-    size_t lists = 1, probes = search->plan.probes;
+    size_t lists = 1, probes = search->route.probes;
     for (size_t e = 0; e < search->epoch_count; e++)
         if (search->epochs[e].epoch->lists_used > lists)
             lists = search->epochs[e].epoch->lists_used;
@@ -196,11 +204,11 @@ akin_status probe_vector(const struct search *search, struct scratch *scratch, c
         status =
             growing_need(&scratch->masks, PROBE_STEP_ROWS / AKIN_CODE_ROWS, sizeof(uint32_t), err);
     for (bool again = true; again && !status; probes = 4 * probes < lists ? 4 * probes : lists) {
-        candidates_init(&scratch->candidates, scratch->items.data, search->plan.rerank, -INFINITY);
+        candidates_init(&scratch->candidates, scratch->items.data, search->route.rerank, -INFINITY);
         for (size_t e = 0; !status && e < search->epoch_count; e++)
             if (search->epochs[e].count)
                 status = probe_epoch(search, scratch, &search->epochs[e], vector, probes, err);
-        again = probes < lists && too_few(search, scratch->candidates.count);
+        again = probes < lists && probe_found_too_few(search, scratch->candidates.count);
     }
     return status;
 }

@@ -6,8 +6,8 @@
  * these below the k-th best can belong to the k best, and only their f16 is read: of 256 d unit vectors
  * about 14 for ten answers. (int8 alone stops at a recall of .985; INDEX.md reads the f16 of 20.)
  *
- * All of it waits for memory: a candidate's vector is 4 lines at a random place. Fetches run FETCH_AHEAD rows
- * before the arithmetic.
+ * All of it waits for memory: a candidate's vector is 4 lines at a random place. So each step ends by fetching what
+ * the next one reads, and batch.c does a step of another vector in between.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,7 +16,8 @@
 #include "score.h"
 #include "search.h"
 
-#define FETCH_AHEAD 10
+#define FETCH_CODES 16 /* rows fetched ahead */
+#define FETCH_VECTORS 16
 #define DOUBT 4.5f /* standard deviations of one score: 3.2 of a difference */
 #define FEW 4      /* candidates beyond k that are not worth two steps */
 
@@ -91,8 +92,8 @@ static float score_i8(const struct search *search, struct akin_candidate *items,
     bool l2 = search->view->metric == AKIN_METRIC_L2;
     float largest = 0, square_max = 1;
     for (size_t i = 0; i < count; i++) {
-        if (i + FETCH_AHEAD < count)
-            fetch_codes(search, items[i + FETCH_AHEAD].row);
+        if (i + FETCH_CODES < count)
+            fetch_codes(search, items[i + FETCH_CODES].row);
         struct place place = find_place(search, items[i].row);
         const int8_t *codes = place.segment->codes + place.row * search->dim;
         float scale = place.segment->scales[place.row];
@@ -134,12 +135,10 @@ static void score_f16(const struct search *search, struct scratch *scratch,
                       const struct akin_candidate *items, size_t count, const float *vector,
                       struct akin_topk *list)
 {
-    for (size_t i = 0; i < count && i < FETCH_AHEAD; i++)
-        fetch_vector(search, items[i].row);
     for (size_t i = 0; i < count; i++) {
         float score;
-        if (i + FETCH_AHEAD < count)
-            fetch_vector(search, items[i + FETCH_AHEAD].row);
+        if (i + FETCH_VECTORS < count)
+            fetch_vector(search, items[i + FETCH_VECTORS].row);
         struct place place = find_place(search, items[i].row);
         score_rows(search->view->metric, &score, 1, vector, 1,
                    place.segment->vectors + place.row * search->dim, 1, search->dim,
@@ -151,36 +150,58 @@ static void score_f16(const struct search *search, struct scratch *scratch,
     }
 }
 
+/* ---- the three steps ---- */
+
 akin_status rerank_need(const struct search *search, struct scratch *scratch, akin_error *err)
 {
     akin_status status = growing_need(&scratch->quantized, search->dim, 1, err);
     return status ? status : growing_need(&scratch->wide, search->dim, sizeof(float), err);
 }
 
-void rerank_fetch(const struct search *search, const struct candidates *candidates)
+/* Candidates that are to be among the k best after scoring; exceptions are only known by then. */
+static size_t best_of(const struct search *search)
 {
-    for (size_t i = 0; i < candidates->count && i < FETCH_AHEAD; i++)
+    return search->k + search->query->except_count;
+}
+
+static void fetch_vectors(const struct search *search, const struct candidates *candidates)
+{
+    for (size_t i = 0; i < candidates->count && i < FETCH_VECTORS; i++)
+        fetch_vector(search, candidates->items[i].row);
+}
+
+void rerank_select(const struct search *search, struct candidates *candidates)
+{
+    size_t wanted = candidates->wanted;
+    candidates_select(candidates->items, candidates->count, wanted);
+    candidates->count = candidates->count < wanted ? candidates->count : wanted;
+    candidates->by_codes = candidates->count > best_of(search) + FEW;
+    if (!candidates->by_codes) {
+        fetch_vectors(search, candidates);
+        return;
+    }
+    for (size_t i = 0; i < candidates->count && i < FETCH_CODES; i++)
         fetch_codes(search, candidates->items[i].row);
 }
 
-void rerank(const struct search *search, struct scratch *scratch, struct candidates *candidates,
-            const float *vector, struct akin_topk *list)
+void rerank_by_codes(const struct search *search, struct scratch *scratch,
+                     struct candidates *candidates, const float *vector)
 {
-    size_t count = candidates->count, wanted = candidates->wanted;
-    size_t best = search->k + search->query->except_count;
-    candidates_select(candidates->items, count, wanted);
-    count = count < wanted ? count : wanted;
-    candidates->count = count;
-    if (count > best + FEW) {
-        rerank_fetch(search, candidates);
-        struct i8_query query = quantize(scratch->quantized.data, vector, search->dim);
-        float deviation = score_i8(search, candidates->items, count, &query);
-        scratch->work.reranked_i8 += count;
-        scratch->work.bytes_read += count * search->dim;
-        count = keep_doubtful(candidates->items, count, best, deviation);
-    }
-    score_f16(search, scratch, candidates->items, count, vector, list);
-    scratch->work.reranked_f16 += count;
-    scratch->work.bytes_read += count * search->dim * sizeof(akin_f16);
-    scratch_stage(scratch, AKIN_STAGE_RERANK);
+    size_t count = candidates->count;
+    if (!candidates->by_codes)
+        return;
+    struct i8_query query = quantize(scratch->quantized.data, vector, search->dim);
+    float deviation = score_i8(search, candidates->items, count, &query);
+    scratch->work.reranked_i8 += count;
+    scratch->work.bytes_read += count * search->dim;
+    candidates->count = keep_doubtful(candidates->items, count, best_of(search), deviation);
+    fetch_vectors(search, candidates);
+}
+
+void rerank_by_vectors(const struct search *search, struct scratch *scratch,
+                       struct candidates *candidates, const float *vector, struct akin_topk *list)
+{
+    score_f16(search, scratch, candidates->items, candidates->count, vector, list);
+    scratch->work.reranked_f16 += candidates->count;
+    scratch->work.bytes_read += candidates->count * search->dim * sizeof(akin_f16);
 }

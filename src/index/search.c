@@ -1,5 +1,5 @@
 /*
- * Search: checks the question, has a plan made, goes the planned way, turn by turn where there are many vectors
+ * Search: checks the question, chooses a way, goes it, turn by turn where there are many vectors
  * and many answers, and counts what was done.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -106,7 +106,7 @@ static akin_status check_query(const struct akin_index_query *query, size_t dim,
 static akin_status go(const struct search *search, struct scratch *scratch,
                       const struct answers *answers, struct akin_index_work *work, akin_error *err)
 {
-    switch (search->plan.way) {
+    switch (search->route.way) {
     case AKIN_WAY_EXACT:
         return exact_search(search, scratch, answers, work, err);
     case AKIN_WAY_FILTERED:
@@ -142,9 +142,9 @@ static akin_status find(struct search *search, struct scratch *scratch,
                         const struct answers *answers, struct akin_index_work *work,
                         akin_error *err)
 {
-    plan_make(search);
-    work->way = search->plan.way;
-    work->matches_estimated = search->plan.matches;
+    route_make(search);
+    work->way = search->route.way;
+    work->matches_estimated = search->route.matches;
     scratch_stage(scratch, AKIN_STAGE_PLAN);
     return take_turns(search, scratch, answers, work, err);
 }
@@ -216,7 +216,7 @@ akin_status search_view(const struct view *view, akin_pool *pool, struct scratch
         status = akin_error_memory(err, sizeof *scratch, "search");
         goto out;
     }
-    status = plan_parts(&search, scratch, err);
+    status = route_parts(&search, scratch, err);
     if (status)
         goto out;
     struct answers answers = {hits, query->k, counts};

@@ -2,7 +2,7 @@
  * Private to index: one search, and the ways it can go.
  *
  *     search.c    checks, chooses, shares out over threads, joins
- *     plan.c      the choice: estimates what matches and what each way costs
+ *     route.c      the choice: estimates what matches and what each way costs
  *     exact.c     every row that zones and filter leave, block by block
  *     filtered.c  the rows that match, found by sorted runs (matching.c)
  *     probe.c     codes of the nearest lists (batch.c: of many queries), then rerank.c
@@ -28,7 +28,7 @@ struct coded_epoch {
 };
 
 /* How a search is to go. */
-struct plan {
+struct route {
     enum akin_index_way way;
     size_t probes, rerank; /* of codes */
     double matches;        /* estimated rows that match */
@@ -48,7 +48,7 @@ struct search {
     struct scratch_pool *scratches;
     const float *vectors; /* of this turn, */
     size_t vector_count;
-    struct plan plan;
+    struct route route;
     /* Borrowed from the first scratch. */
     struct coded_epoch *epochs;
     struct coded_part *coded;
@@ -80,11 +80,11 @@ void search_give_scratches(const struct search *search, struct scratch **scratch
 void search_join(struct scratch *const *scratches, size_t count, size_t lists,
                  const struct answers *answers);
 
-/* ---- plan.c ---- */
+/* ---- route.c ---- */
 
 /* Which parts have codes that may be searched. Memory is the scratch's. */
-akin_status plan_parts(struct search *search, struct scratch *scratch, akin_error *err);
-void plan_make(struct search *search);
+akin_status route_parts(struct search *search, struct scratch *scratch, akin_error *err);
+void route_make(struct search *search);
 
 /* ---- exact.c ---- */
 
@@ -116,11 +116,15 @@ akin_status coded_search(const struct search *search, struct scratch *first,
 /* The best candidates for one vector, in scratch->candidates. */
 akin_status probe_vector(const struct search *search, struct scratch *scratch, const float *vector,
                          akin_error *err);
+/* Whether more lists should be looked into: a filter or deletions left too little of those. */
+bool probe_found_too_few(const struct search *search, size_t found);
+/* What scanning needs in a scratch. */
+akin_status probe_need(const struct search *search, struct scratch *scratch, akin_error *err);
 /* Blocks of a list that are scanned in one go, and the room that a buffer of candidates needs so. */
 #define PROBE_STEP_ROWS 512
 static inline size_t probe_room(const struct search *search)
 {
-    return candidates_full(search->plan.rerank) + PROBE_STEP_ROWS;
+    return candidates_full(search->route.rerank) + PROBE_STEP_ROWS;
 }
 /* Rows of one list that one vector has still to look at: those of one coded part. */
 struct probe_span {
@@ -139,10 +143,20 @@ void probe_fetch_head(const struct probe_span *span);
 
 /* What rerank needs in a scratch. */
 akin_status rerank_need(const struct search *search, struct scratch *scratch, akin_error *err);
-/* Hints that candidates' int8 vectors will be read: all of them, or where many the first. */
-void rerank_fetch(const struct search *search, const struct candidates *candidates);
-/* Scores candidates and offers the best to a list. */
-void rerank(const struct search *search, struct scratch *scratch, struct candidates *candidates,
-            const float *vector, struct akin_topk *list);
+/* The three steps, each of which fetches what the next one reads: choose the candidates with the best estimates;
+ * score them by int8, unless they are few; score those in doubt by f16 and offer them to a list. */
+void rerank_select(const struct search *search, struct candidates *candidates);
+void rerank_by_codes(const struct search *search, struct scratch *scratch,
+                     struct candidates *candidates, const float *vector);
+void rerank_by_vectors(const struct search *search, struct scratch *scratch,
+                       struct candidates *candidates, const float *vector, struct akin_topk *list);
+
+/* ---- batch.c ---- */
+
+/* Answers vectors [first, first + count) by codes, their hits into the scratch's lists. */
+akin_status batch_search(const struct search *search, struct scratch *scratch, size_t first,
+                         size_t count, akin_error *err);
+/* Vectors that it should be given at a time. */
+size_t batch_size(const struct search *search);
 
 #endif

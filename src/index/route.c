@@ -63,7 +63,7 @@ static void add_epoch(struct search *search, const struct epoch *epoch, size_t f
     group->count = search->coded_count - group->first;
 }
 
-akin_status plan_parts(struct search *search, struct scratch *scratch, akin_error *err)
+akin_status route_parts(struct search *search, struct scratch *scratch, akin_error *err)
 {
     size_t parts = search->view->part_count;
     size_t bytes = sizeof *search->coded + sizeof *search->epochs + sizeof *search->is_coded;
@@ -78,7 +78,7 @@ akin_status plan_parts(struct search *search, struct scratch *scratch, akin_erro
     for (size_t p = 0; p < parts; p++)
         if (has_codes(&search->view->parts[p]) && !epoch_met(search, p))
             add_epoch(search, epoch_of(&search->view->parts[p]), p, &base);
-    search->plan.coded_rows = base;
+    search->route.coded_rows = base;
     return AKIN_OK;
 }
 
@@ -128,7 +128,7 @@ static struct effort effort_of(const struct search *search, double share)
 {
     const struct akin_index_query *query = search->query;
     double recall = query->recall > 0 ? query->recall : AKIN_RECALL_DEFAULT;
-    double lists = lists_of(search), rows_a_list = fmax(1, (double)search->plan.coded_rows / lists);
+    double lists = lists_of(search), rows_a_list = fmax(1, (double)search->route.coded_rows / lists);
     struct effort effort = search->view->calibration.count
                                ? calibrated(&search->view->calibration, recall)
                                : uncalibrated(lists, recall);
@@ -141,7 +141,7 @@ static struct effort effort_of(const struct search *search, double share)
         effort.rerank = query->rerank;
     effort.probes = fmin(fmax(1, ceil(effort.probes)), lists);
     effort.rerank = fmin(fmax(ceil(effort.rerank), (double)search->k),
-                         fmax(1, (double)search->plan.coded_rows));
+                         fmax(1, (double)search->route.coded_rows));
     return effort;
 }
 
@@ -174,14 +174,14 @@ static double cost_exact(const struct search *search, double rows)
 }
 static double cost_codes(const struct search *search, struct effort effort)
 {
-    double scanned = (double)search->plan.coded_rows * effort.probes / lists_of(search);
+    double scanned = (double)search->route.coded_rows * effort.probes / lists_of(search);
     return 5000 + scanned * 2 + effort.rerank * (60 + (double)search->dim * 0.1) +
            (double)search->k * (60 + (double)search->dim * 0.2);
 }
 
 static enum akin_index_way choose(const struct search *search, struct effort effort, double share)
 {
-    double matches = search->plan.matches, rows = (double)search->view->stats.rows;
+    double matches = search->route.matches, rows = (double)search->view->stats.rows;
     bool surely = search->query->recall >= EXACT_RECALL;
     if (search->filter) {
         bool few = matches <= FILTERED_MATCHES_MAX || matches <= (double)search->k;
@@ -193,13 +193,13 @@ static enum akin_index_way choose(const struct search *search, struct effort eff
     return search->filter && share < MASKED_SHARE ? AKIN_WAY_MASKED : AKIN_WAY_CODES;
 }
 
-void plan_make(struct search *search)
+void route_make(struct search *search)
 {
-    struct plan *plan = &search->plan;
-    plan->matches = count_matches(search);
-    double share = fmin(1, plan->matches / fmax(1, (double)search->view->stats.rows));
+    struct route *route = &search->route;
+    route->matches = count_matches(search);
+    double share = fmin(1, route->matches / fmax(1, (double)search->view->stats.rows));
     struct effort effort = effort_of(search, search->filter ? fmax(share, 1e-6) : 1);
-    plan->probes = (size_t)effort.probes;
-    plan->rerank = (size_t)effort.rerank;
-    plan->way = choose(search, effort, share);
+    route->probes = (size_t)effort.probes;
+    route->rerank = (size_t)effort.rerank;
+    route->way = choose(search, effort, share);
 }
