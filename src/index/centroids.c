@@ -130,11 +130,12 @@ void centroids_nearest(const struct centroids *set, uint32_t wide, uint32_t firs
 
 #define ROWS_AT_ONCE 512u
 struct tree_scratch {
+    size_t wanted; /* supers a row looks into */
     int32_t *dots;
-    float *scores;    /* (supers) of one row */
-    uint32_t *picks;  /* (ROWS_AT_ONCE, TREE_SUPERS) */
-    uint32_t *starts; /* (supers + 1): where a super's rows begin in */
-    uint32_t *rows;   /* (ROWS_AT_ONCE * TREE_SUPERS) */
+    struct akin_candidate *scores; /* (supers) of one row */
+    uint32_t *picks;               /* (ROWS_AT_ONCE, wanted) */
+    uint32_t *starts;              /* (supers + 2): where a super's rows begin in */
+    uint32_t *rows;                /* (ROWS_AT_ONCE * wanted) */
     /* The rows of one super, gathered; (ROWS_AT_ONCE) each. */
     int8_t *values;
     float *scales, *best;
@@ -156,38 +157,52 @@ static void *take(char *memory, size_t *used, size_t count, size_t size)
     return memory ? memory + at : NULL;
 }
 
+/* 0: all lists. */
+static size_t supers_wanted(const struct centroid_tree *tree)
+{
+    size_t lists = tree->lists.count, supers = 0;
+    if (lists <= TREE_LISTS)
+        return 0;
+    for (size_t s = 0; s < tree->supers.count; s++)
+        supers += tree->supers.scales[s] != 0;
+    return (TREE_LISTS * supers + lists - 1) / lists;
+}
+
 /* Lays out one worker's scratch over memory (NULL: only its size); returns its size. */
 static size_t lay_out(struct tree_scratch *s, char *memory, const struct centroid_tree *tree)
 {
     size_t used = 0, supers = tree->supers.count, rows = ROWS_AT_ONCE;
+    s->wanted = supers_wanted(tree);
     s->dots = take(memory, &used, supers > NEAREST_DOTS ? supers : NEAREST_DOTS, sizeof *s->dots);
+    s->row_best = take(memory, &used, rows, sizeof *s->row_best);
+    if (!s->wanted)
+        return used;
     s->scores = take(memory, &used, supers, sizeof *s->scores);
-    s->picks = take(memory, &used, rows * TREE_SUPERS, sizeof *s->picks);
+    s->picks = take(memory, &used, rows * s->wanted, sizeof *s->picks);
     s->starts = take(memory, &used, supers + 2, sizeof *s->starts);
-    s->rows = take(memory, &used, rows * TREE_SUPERS, sizeof *s->rows);
+    s->rows = take(memory, &used, rows * s->wanted, sizeof *s->rows);
     s->values = take(memory, &used, rows * tree->wide, sizeof *s->values);
     s->scales = take(memory, &used, rows, sizeof *s->scales);
     s->best = take(memory, &used, rows, sizeof *s->best);
     s->at = take(memory, &used, rows, sizeof *s->at);
-    s->row_best = take(memory, &used, rows, sizeof *s->row_best);
     return used;
 }
 
-/* The TREE_SUPERS best by score, in no order that matters; UINT32_MAX where there are fewer. */
-static void pick_supers(uint32_t *picks, const float *scores, size_t count)
+/* The best supers of a row with these products. */
+static void pick_supers(const struct tree_scratch *s, const struct centroids *supers,
+                        const int32_t *dots, float scale, uint32_t *picks)
 {
-    float held[TREE_SUPERS];
     size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (scores[i] == -INFINITY || (n == TREE_SUPERS && scores[i] <= held[n - 1]))
+    for (uint32_t v = 0; v < supers->count; v++) {
+        if (supers->scales[v] == 0)
             continue;
-        size_t at = n < TREE_SUPERS ? n++ : n - 1;
-        for (; at > 0 && held[at - 1] < scores[i]; at--)
-            held[at] = held[at - 1], picks[at] = picks[at - 1];
-        held[at] = scores[i], picks[at] = (uint32_t)i;
+        float score = (float)dots[v] * scale * supers->scales[v] - supers->halves[v];
+        s->scores[n++] = (struct akin_candidate){score, v};
     }
-    for (; n < TREE_SUPERS; n++)
-        picks[n] = UINT32_MAX;
+    float threshold;
+    n = akin_kernels()->keep_best(s->scores, n, s->wanted, &threshold);
+    for (size_t i = 0; i < s->wanted; i++)
+        picks[i] = i < n ? s->scores[i].row : UINT32_MAX;
 }
 
 static void score_supers(struct tree_scratch *s, const struct centroid_tree *tree,
@@ -201,13 +216,9 @@ static void score_supers(struct tree_scratch *s, const struct centroid_tree *tre
         akin_kernels()->dots_i8_tiles(s->dots, supers->count, rows->values + r * tree->wide, some,
                                       supers->tiles, supers->sums, supers->count / TILE,
                                       tree->wide / 4);
-        for (size_t i = 0; i < some; i++) {
-            const int32_t *dots = s->dots + i * supers->count;
-            float scale = rows->scales[r + i];
-            for (size_t v = 0; v < supers->count; v++)
-                s->scores[v] = (float)dots[v] * scale * supers->scales[v] - supers->halves[v];
-            pick_supers(s->picks + (r + i) * TREE_SUPERS, s->scores, supers->count);
-        }
+        for (size_t i = 0; i < some; i++)
+            pick_supers(s, supers, s->dots + i * supers->count, rows->scales[r + i],
+                        s->picks + (r + i) * s->wanted);
     }
 }
 
@@ -215,14 +226,14 @@ static void score_supers(struct tree_scratch *s, const struct centroid_tree *tre
 static void sort_picks(struct tree_scratch *s, size_t supers, size_t n)
 {
     memset(s->starts, 0, (supers + 2) * sizeof *s->starts);
-    for (size_t i = 0; i < n * TREE_SUPERS; i++)
+    for (size_t i = 0; i < n * s->wanted; i++)
         if (s->picks[i] != UINT32_MAX)
             s->starts[s->picks[i] + 2]++;
     for (size_t i = 2; i < supers + 2; i++)
         s->starts[i] += s->starts[i - 1];
-    for (size_t i = 0; i < n * TREE_SUPERS; i++)
+    for (size_t i = 0; i < n * s->wanted; i++)
         if (s->picks[i] != UINT32_MAX)
-            s->rows[s->starts[s->picks[i] + 1]++] = (uint32_t)(i / TREE_SUPERS);
+            s->rows[s->starts[s->picks[i] + 1]++] = (uint32_t)(i / s->wanted);
 }
 
 /* The rows that picked `super`, against its lists. */
@@ -252,7 +263,7 @@ static void assign_block(struct tree_scratch *s, const struct centroid_tree *tre
 {
     for (size_t i = 0; i < rows->n; i++)
         s->row_best[i] = -INFINITY, lists[i] = 0;
-    if (tree->first_list[1] == tree->lists.count) { /* one super */
+    if (!s->wanted) {
         centroids_nearest(&tree->lists, tree->wide, 0, tree->lists.count, rows, s->row_best, lists,
                           s->dots);
         return;

@@ -1,8 +1,8 @@
 /*
  * Private to index: centroids as int8, in tiles that the kernels read, and the tree over them.
  *
- * Two levels: `supers` stand for runs of lists. A super's lists begin at a multiple of 16; numbers at
- * its end may be unused. Few lists have one super.
+ * Two levels: `supers` stand for runs of lists that are near to each other. A super's lists begin at a
+ * multiple of 32, and only the last super may have unused ones, at its end.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -75,9 +75,9 @@ struct quantized_rows {
 void centroids_nearest(const struct centroids *set, uint32_t wide, uint32_t first, uint32_t end,
                        const struct quantized_rows *rows, float *best, uint32_t *at, int32_t *dots);
 
-/* lists[i]: the nearest list of row i. With more than one super, only the lists of the
- * TREE_SUPERS nearest of them are looked into. Shared out over the pool. */
-#define TREE_SUPERS 8u
+/* lists[i]: the nearest list of row i. With more than TREE_LISTS lists, only those of the nearest
+ * supers that hold about so many are looked into. Shared out over the pool. */
+#define TREE_LISTS 4096u
 akin_status tree_nearest(const struct centroid_tree *tree, uint32_t *lists,
                          const struct quantized_rows *rows, akin_pool *pool, akin_error *err);
 

@@ -5,8 +5,9 @@
  * Centroids live in rotated space and are exactly what their int8 values say (value * scale):
  * residuals are taken from that, so that the score that finds a list is also the base of its rows'
  * estimates, and no second copy of the means is kept.
- * Two levels: `supers` stand for runs of lists; a super's lists begin at a multiple of 16 and some
- * at its end may be unused (scale 0, never probed). Up to 512 lists there is one level: one super.
+ * Two levels: `supers` stand for groups of 32 lists and more. To a search a list is a row of a smaller
+ * index: its code in the group (m less the super's centroid) has an estimate by the same kernel and
+ * the same table as rows have, and only the best by that are scored exactly.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -29,9 +30,12 @@ struct epoch {
     struct code_shape shape;
     struct rotation rotation;
     struct centroids supers, lists;
-    /* (supers.count + 1): a super's lists are [first_list[s], first_list[s + 1]) */
+    /* (supers.count + 1): a super's lists are [first_list[s], first_list[s + 1]), multiples of 32 */
     const uint32_t *first_list;
-    uint32_t lists_used;
+    uint32_t supers_used, lists_used; /* the first ones */
+    struct code_shape list_shape;     /* of lists' codes: by distance, but for the inner product */
+    const uint8_t *list_blocks;       /* (lists.count / 32, list_shape.block_bytes) */
+    const int8_t *list_values;        /* (lists.count, wide): the tiles' values, list by list */
     float residual; /* root mean square length of residuals when it was trained, in rotated space */
 };
 
@@ -97,17 +101,20 @@ struct epoch_query {
     float quantized_scale;
     struct probe *probes; /* (lists.count): what epoch_probe found */
     /* epoch_probe's own. */
-    int32_t *dots;        /* (supers.count or lists.count, whichever is more) */
-    struct probe *supers; /* (supers.count) */
-    void *memory;         /* the one allocation, owned */
+    int32_t *dots;                 /* (supers.count) */
+    struct akin_candidate *supers; /* (supers.count) */
+    struct akin_candidate *held;   /* (lists.count + 32) */
+    void *memory;                  /* the one allocation, owned */
 };
 akin_status epoch_query_create(struct epoch_query *out, const struct epoch *epoch, akin_error *err);
 void epoch_query_fini(struct epoch_query *query); /* takes a zeroed struct */
 /* Rotates, makes the table. */
 void epoch_query_set(const struct epoch *epoch, struct epoch_query *query, const float *vector);
 /* The `count` best used lists, best first, into query->probes; returns how many (fewer only where the
- * epoch has fewer). `wide_search` supers are looked into (0 = as many as hold 8 * count lists, at
- * least 8). */
+ * epoch has fewer). Best by distance to the centroid (for the inner product by that), of which they
+ * are nearly the true ones. The lists of `wide_search` supers are looked into; 0 = of all, or of as
+ * many as hold EPOCH_LISTS_SEARCHED lists and 16 * count. */
+#define EPOCH_LISTS_SEARCHED 4096u
 size_t epoch_probe(const struct epoch *epoch, struct epoch_query *query, size_t count,
                    size_t wide_search);
 

@@ -24,19 +24,24 @@ struct epoch_head {
 };
 _Static_assert(sizeof(struct epoch_head) == 128, "layout");
 
-/* Where the arrays lie: for each of first_list, then supers' and lists' tiles, sums, scales and
- * halves, in this order, each at the next multiple of EPOCH_ALIGN. */
+/* Where the arrays lie: first_list; supers' and lists' tiles, sums, scales and halves; the lists' values
+ * and their blocks of codes; in this order, each at the next multiple of EPOCH_ALIGN. */
 enum epoch_part {
     EPOCH_FIRST_LIST,
     EPOCH_SUPERS, /* four parts */
     EPOCH_LISTS = EPOCH_SUPERS + 4,
-    EPOCH_PARTS = EPOCH_LISTS + 4
+    EPOCH_LIST_VALUES = EPOCH_LISTS + 4,
+    EPOCH_LIST_BLOCKS,
+    EPOCH_PARTS
 };
 struct epoch_layout {
     uint64_t offset[EPOCH_PARTS], bytes[EPOCH_PARTS];
     uint64_t end; /* of the file */
 };
-void epoch_layout(struct epoch_layout *out, uint32_t supers, uint32_t lists, uint32_t wide);
+void epoch_layout(struct epoch_layout *out, uint32_t supers, uint32_t lists,
+                  const struct code_shape *shape);
+/* Of lists' codes, by that of rows'. */
+struct code_shape epoch_list_shape(const struct code_shape *shape);
 
 /* Writes DIR/epoch-ID.ep of the tree; the head's sizes and sums are filled in. */
 akin_status epoch_write(const char *dir, struct epoch_head *head, const struct tree_built *built,

@@ -16,6 +16,7 @@
 #define PART_ROUNDS 6u
 #define LIST_ROUNDS 8u
 #define LAST_ROUNDS 3u
+#define FLAT_LISTS_MAX 256u /* as many are clustered without parts */
 
 static uint32_t lists_wanted(const struct epoch_options *options)
 {
@@ -213,7 +214,7 @@ static akin_status cluster_flat(struct training *t, akin_error *err)
 
 static akin_status cluster(struct training *t, akin_error *err)
 {
-    if (t->lists <= TREE_FLAT_MAX || t->n <= t->lists)
+    if (t->lists <= FLAT_LISTS_MAX || t->n <= t->lists)
         return cluster_flat(t, err);
     struct parts parts = {.training = t, .count = (uint32_t)sqrt((double)t->lists)};
     parts.first_list = akin_alloc((size_t)parts.count + 1, sizeof *parts.first_list);

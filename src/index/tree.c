@@ -1,8 +1,8 @@
 /*
  * The upper level of the tree. Lists are halved again and again by 2-means of their centroids, each
- * cut at a multiple of 16, until a group is small: near to each other, of nearly equal size, and
- * no lane of a tile is wasted but in the last one. (k-means gave groups of any size, each of which
- * fills its last tile by half.)
+ * cut at a multiple of 32, until a group is small: near to each other, of nearly equal size, and
+ * no lane is wasted but in the last group. (k-means gave groups of any size, each of which leaves half
+ * a block empty on average.)
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -81,7 +81,7 @@ static void move_poles(struct halving *h, uint32_t begin, uint32_t end)
     }
 }
 
-/* Sorts order [begin, end) by side and says where to cut: at the multiple of 16 next to where the
+/* Sorts order [begin, end) by side and says where to cut: at the multiple of 32 next to where the
  * sides change, a quarter from either end at least. */
 static uint32_t halve(struct halving *h, uint32_t begin, uint32_t end)
 {
@@ -100,10 +100,10 @@ static uint32_t halve(struct halving *h, uint32_t begin, uint32_t end)
         h->order[i] = h->sides[i].index;
         change += h->sides[i].difference < 0;
     }
-    uint32_t tiles = (end - begin + TILE - 1) / TILE, least = (tiles + 3) / 4;
-    uint32_t cut = (change - begin + TILE / 2) / TILE;
-    cut = cut < least ? least : cut > tiles - least ? tiles - least : cut;
-    return begin + cut * TILE;
+    uint32_t units = (end - begin + TREE_GROUP - 1) / TREE_GROUP, least = (units + 3) / 4;
+    uint32_t cut = (change - begin + TREE_GROUP / 2) / TREE_GROUP;
+    cut = cut < least ? least : cut > units - least ? units - least : cut;
+    return begin + cut * TREE_GROUP;
 }
 
 /* In depth, the left half first, so that groups come in the order of `order`. */
@@ -117,14 +117,11 @@ static void split_group(struct halving *h, uint32_t begin, uint32_t end)
     h->ends[h->groups++] = end;
 }
 
-/* Lists of a group: about half the square root of all, 32 at least. A search looks at all supers and at
- * the lists of a few. */
+/* Lists of a group at most: about as many as there are groups, 64 at least. */
 static uint32_t group_size(uint32_t used)
 {
-    if (used <= TREE_FLAT_MAX)
-        return TREE_FLAT_MAX;
-    uint32_t size = (uint32_t)(sqrt((double)used) / 2);
-    return size <= 32 ? 32 : (size + TILE - 1) / TILE * TILE;
+    uint32_t size = ((uint32_t)sqrt((double)used) + TREE_GROUP - 1) / TREE_GROUP * TREE_GROUP;
+    return size < 2 * TREE_GROUP ? 2 * TREE_GROUP : size;
 }
 
 static akin_status halving_create(struct halving *h, const struct centroids *from, uint32_t used,
@@ -161,7 +158,8 @@ static void halving_free(struct halving *h)
 static akin_status copy_groups(struct tree_built *built, const struct halving *h,
                                const struct centroids *from, akin_error *err)
 {
-    akin_status status = centroid_table_create(&built->lists, built->lists_used, h->wide, err);
+    uint32_t room = (built->lists_used + TREE_GROUP - 1) / TREE_GROUP * TREE_GROUP;
+    akin_status status = centroid_table_create(&built->lists, room, h->wide, err);
     if (!status)
         status = centroid_table_create(&built->supers, h->groups, h->wide, err);
     if (status)

@@ -8,8 +8,8 @@
 
 #include "centroids.h"
 
-/* Up to this many lists a search looks at all of them: one super. */
-#define TREE_FLAT_MAX 512u
+/* A super's lists begin at a multiple of this: whole tiles, and whole blocks of codes. */
+#define TREE_GROUP AKIN_CODE_ROWS
 
 struct tree_built {
     struct centroid_table supers, lists;

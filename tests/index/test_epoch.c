@@ -97,7 +97,7 @@ TEST(clustered_rows_few_lists)
     struct epoch *epoch = train(check_folder(), &options, rows, 3000, NULL);
     REQUIRE(epoch);
     CHECK_EQ(epoch->lists.count, 64);
-    CHECK_EQ(epoch->first_list[1], 64); /* one super */
+    CHECK_EQ(epoch->supers_used, 1);
     CHECK_EQ(epoch->rows_trained, 3000);
     CHECK(epoch->residual > 0.2 && epoch->residual < 0.6); /* the noise's length is 0.45 */
     CHECK(share_nearest(epoch, rows, 1000) > 0.99);
@@ -123,12 +123,14 @@ TEST(a_tree_finds_nearly_all_that_all_lists_would)
         REQUIRE(epoch_probe(epoch, &query, 20, epoch->supers.count) == 20);
         struct probe exact[20];
         memcpy(exact, query.probes, sizeof exact);
+        const float *halves = epoch->lists.halves;
         for (int i = 0; i < 19; i++)
-            CHECK(exact[i].base >= exact[i + 1].base);
+            CHECK(exact[i].base - halves[exact[i].list] >=
+                  exact[i + 1].base - halves[exact[i + 1].list] - 1e-6f);
         float centroid[64];
         epoch_centroid(epoch, exact[7].list, centroid);
         CHECK_NEAR(exact[7].base, akin_kernels()->dot(centroid, query.rotated, 64), 4e-3);
-        REQUIRE(epoch_probe(epoch, &query, 20, 0) == 20);
+        REQUIRE(epoch_probe(epoch, &query, 20, epoch->supers_used / 2) == 20);
         for (int i = 0; i < 20; i++)
             for (int j = 0; j < 20; j++)
                 same += query.probes[i].list == exact[j].list;
@@ -270,7 +272,7 @@ TEST(nonsense_with_good_checksums_is_refused)
     char path[AKIN_PATH_MAX];
     REQUIRE_OK(epoch_path(path, dir, 7, err));
     struct epoch_layout at;
-    epoch_layout(&at, epoch->supers.count, epoch->lists.count, epoch->shape.wide);
+    epoch_layout(&at, epoch->supers.count, epoch->lists.count, &epoch->shape);
     epoch_unref(epoch);
     for (int kind = 0; kind < 12; kind++) {
         memcpy(bytes, good, size);
