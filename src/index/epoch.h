@@ -54,9 +54,10 @@ uint64_t epoch_sample_rows(const struct epoch_options *options);
  * about 2 * n * wide * 4 bytes. */
 akin_status epoch_train(const char *dir, const struct epoch_options *options, const float *sample,
                         size_t n, akin_pool *pool, const struct akin_talk *talk, akin_error *err);
-/* A new epoch that is `from` with the lists over `rows_max` split in two (counts (lists.count) rows
- * each; sample rows (n, dim) with their lists `of` drawn from those lists). Unsplit lists keep their centroids bit for
- * bit but may get other numbers: renumber (from->lists.count) says which, UINT32_MAX for a split one. */
+/* A new epoch that is `from` with the lists over `rows_max` split in two (counts (lists.count) rows each;
+ * sample rows (n, dim) with their lists `of` drawn from those lists). Other lists keep their centroids,
+ * and so their rows' codes, bit for bit, but get other numbers: renumber (from->lists.count) says which;
+ * UINT32_MAX for one whose rows are to be assigned anew: a split one, and the 8 beside each. */
 akin_status epoch_split(const struct epoch *from, const char *dir, uint64_t id, uint64_t rows,
                         const uint64_t *counts, uint64_t rows_max, const float *sample,
                         const uint32_t *of, size_t n, uint32_t *renumber, akin_error *err);

@@ -53,15 +53,3 @@ void epoch_set_fini(struct epoch_set *set)
     akin_free(set->epochs);
     *set = (struct epoch_set){0};
 }
-
-/* Until epoch_split.c is there. */
-__attribute__((weak)) akin_status epoch_split(const struct epoch *from, const char *dir,
-                                              uint64_t id, uint64_t rows, const uint64_t *counts,
-                                              uint64_t rows_max, const float *sample,
-                                              const uint32_t *of, size_t n, uint32_t *renumber,
-                                              akin_error *err)
-{
-    (void)from, (void)dir, (void)id, (void)rows, (void)counts, (void)rows_max, (void)sample,
-        (void)of, (void)n, (void)renumber;
-    return akin_error_set(err, AKIN_ERR_INVALID, "no epochs yet");
-}

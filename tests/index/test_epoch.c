@@ -225,6 +225,57 @@ TEST(rows_of_any_length_are_coded_in_units)
     akin_free(rows);
 }
 
+/* Three of the lists are said to be long; one of them has equal rows, which do not part. */
+TEST(a_split_keeps_the_other_lists)
+{
+    size_t n = 4000;
+    float *rows = make_rows(n, 48, 60);
+    for (size_t i = 100 * 48; i < 200 * 48; i++)
+        rows[i] = rows[i % 48];
+    struct epoch_options options = {.dim = 48, .id = 1, .seed = 1, .rows = n, .list_rows = 25};
+    char dir[AKIN_PATH_MAX];
+    snprintf(dir, sizeof dir, "%s", check_folder());
+    struct epoch *from = train(dir, &options, rows, n, NULL), *to;
+    REQUIRE(from);
+    float *rotated = rotate(from, rows, n);
+    uint32_t *of = akin_alloc(n, sizeof *of);
+    uint32_t *renumber = akin_alloc(from->lists.count, sizeof *renumber);
+    uint64_t *counts = akin_alloc_zero(from->lists.count, sizeof *counts);
+    REQUIRE_OK(epoch_assign(from, of, rotated, n, NULL, err));
+    const uint32_t longs[] = {of[100], of[1000], of[2000]};
+    REQUIRE(longs[0] != longs[1] && longs[0] != longs[2] && longs[1] != longs[2]);
+    for (size_t i = 0; i < 3; i++)
+        counts[longs[i]] = 1000;
+    size_t m = 0;
+    for (size_t i = 0; i < n; i++) { /* of the first, only the equal rows are left */
+        if (of[i] == longs[0] && (i < 100 || i >= 200))
+            continue;
+        memmove(rows + m * 48, rows + i * 48, 48 * sizeof *rows);
+        of[m++] = of[i];
+    }
+    REQUIRE_OK(epoch_split(from, dir, 2, 9000, counts, 999, rows, of, m, renumber, err));
+    REQUIRE_OK(epoch_open(&to, dir, 2, err));
+    CHECK_EQ(to->lists_used, from->lists_used + 2);
+    CHECK_EQ(to->rows_trained, 9000);
+    CHECK(renumber[longs[1]] == UINT32_MAX && renumber[longs[2]] == UINT32_MAX);
+    size_t kept = 0;
+    bool *taken = akin_alloc_zero(to->lists.count, sizeof *taken);
+    for (uint32_t l = 0; l < from->lists.count; l++) {
+        float before[64], after[64];
+        if (renumber[l] == UINT32_MAX)
+            continue;
+        REQUIRE(renumber[l] < to->lists_used && !taken[renumber[l]]);
+        taken[renumber[l]] = true;
+        epoch_centroid(from, l, before), epoch_centroid(to, renumber[l], after);
+        CHECK(!memcmp(before, after, sizeof before));
+        kept++;
+    }
+    CHECK(kept >= from->lists_used - 18 && kept <= from->lists_used - 10);
+    epoch_unref(from), epoch_unref(to);
+    akin_free(rows), akin_free(rotated), akin_free(of), akin_free(renumber), akin_free(counts);
+    akin_free(taken);
+}
+
 /* Every byte of a small epoch, with a bit turned over, and every length. */
 TEST(damage_is_found_at_every_byte)
 {
