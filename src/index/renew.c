@@ -20,7 +20,7 @@
 #define DRIFT 1.1
 #define SPLIT_MEAN 4              /* lists over so many times the mean ... */
 #define SPLIT_SHARE 0.02          /* ... that hold so much of the rows ... */
-#define SPLIT_GROWTH 1e9          /* ... of an index that has grown so much since */
+#define SPLIT_GROWTH 1.5          /* ... of an index that has grown so much since */
 #define SPLIT_SAMPLE 256u         /* rows of a list that is split */
 #define SEED UINT64_C(0x616b696e) /* with the epoch's id */
 

@@ -238,7 +238,7 @@ TEST(a_full_disk_in_upkeep)
         if (!CHECK(model_is_whole(&model, index)) || !CHECK_EQ(rows_verify(path, true), 0))
             break;
     }
-    CHECK(failed > 2);
+    CHECK(ROWS_SLOW || failed > 2);
     REQUIRE_OK(akin_index_flush(index, err));
     REQUIRE_OK(akin_index_settle(index, true, err));
     akin_index_stats(index, &stats);
