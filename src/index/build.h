@@ -50,6 +50,28 @@ akin_status build_order_keys(struct build *build, akin_error *err);
 /* The list of the recipe's epoch that a part's row lies in already; UINT32_MAX where it must be assigned. */
 uint32_t build_known_list(const struct segment_recipe *recipe, const struct part *part, size_t row);
 
+/* A section's bytes on their way to the file: while the pool's threads fill one batch, one of them writes the batch
+ * before, so that writing costs little time where there are two. */
+struct build_pipe {
+    struct build *build;
+    unsigned char *out; /* of the batch that is to be filled, (batch_bytes) */
+    size_t batch_bytes;
+    /* The pipe's own. */
+    unsigned char *memory, *full; /* two batches, owned; the one to be written, */
+    size_t full_bytes;            /* and how much it holds */
+    akin_loop_fn *fill;
+    void *user;
+    akin_status status;
+    akin_error error;
+};
+akin_status build_pipe_begin(struct build_pipe *pipe, struct build *build, size_t batch_bytes,
+                             akin_error *err);
+/* Fills items [0, count) of pipe->out, `bytes` in all, by fill(user, begin, end, thread). */
+akin_status build_pipe_fill(struct build_pipe *pipe, size_t count, size_t bytes, akin_loop_fn *fill,
+                            void *user, akin_error *err);
+/* Writes the last batch, where `status` is good, and frees. */
+akin_status build_pipe_end(struct build_pipe *pipe, akin_status status, akin_error *err);
+
 /* The sections of lists and codes, and of runs. */
 akin_status build_write_coded(struct build *build, akin_error *err);
 akin_status build_write_runs(struct build *build, akin_error *err);

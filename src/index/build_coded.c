@@ -19,8 +19,8 @@ struct block_job {
 struct coding {
     const struct build *build;
     const struct epoch *epoch;
+    struct build_pipe pipe;
     struct block_job *jobs; /* a batch */
-    uint8_t *blocks;        /* (BATCH_BLOCKS, block_bytes) */
     struct zone *zones;     /* of all blocks */
     size_t first_block;     /* of the batch */
     float *scratch;         /* (threads, 3 * wide) */
@@ -52,7 +52,7 @@ static void fill_blocks(void *user, size_t begin, size_t end, unsigned thread)
     for (size_t i = begin; i < end; i++) {
         struct block_job *job = &coding->jobs[i];
         struct zone *zone = &coding->zones[coding->first_block + i];
-        uint8_t *block = coding->blocks + i * shape->block_bytes;
+        uint8_t *block = coding->pipe.out + i * shape->block_bytes;
         struct code_row code;
         code_block_clear(shape, block);
         zone_init(zone);
@@ -68,15 +68,13 @@ static void fill_blocks(void *user, size_t begin, size_t end, unsigned thread)
 static akin_status flush_batch(struct build *build, struct coding *coding, size_t count,
                                double *residual2, akin_error *err)
 {
-    size_t rows = 0;
-    akin_pool_for(build->recipe->pool, count, 0, fill_blocks, coding);
+    size_t rows = 0, bytes = count * coding->epoch->shape.block_bytes;
+    akin_status status = build_pipe_fill(&coding->pipe, count, bytes, fill_blocks, coding, err);
     for (size_t i = 0; i < count; i++) {
         *residual2 += coding->jobs[i].residual2;
         rows += coding->jobs[i].rows;
     }
     coding->first_block += count;
-    akin_status status = segment_file_put(&build->file, coding->blocks,
-                                          count * coding->epoch->shape.block_bytes, err);
     return status ? status : build_progress(build, rows, err);
 }
 
@@ -86,6 +84,9 @@ static akin_status write_blocks(struct build *build, struct coding *coding, doub
 {
     size_t count = 0;
     akin_status status = segment_file_section(&build->file, SECTION_BLOCKS, SECTION_REQUIRED, err);
+    if (!status)
+        status = build_pipe_begin(&coding->pipe, build,
+                                  (size_t)BATCH_BLOCKS * coding->epoch->shape.block_bytes, err);
     for (uint32_t list = 0; list < coding->epoch->lists.count; list++) {
         uint32_t end = build->lists[list + 1].row;
         for (uint32_t row = build->lists[list].row; !status && row < end; row += AKIN_CODE_ROWS) {
@@ -99,6 +100,7 @@ static akin_status write_blocks(struct build *build, struct coding *coding, doub
     }
     if (!status && count)
         status = flush_batch(build, coding, count, residual2, err);
+    status = build_pipe_end(&coding->pipe, status, err);
     return status ? status : segment_file_section_end(&build->file, err);
 }
 
@@ -115,10 +117,9 @@ akin_status build_write_coded(struct build *build, akin_error *err)
     double residual2 = 0;
     akin_status status = AKIN_OK;
     coding.jobs = akin_alloc(BATCH_BLOCKS, sizeof *coding.jobs);
-    coding.blocks = akin_alloc(BATCH_BLOCKS, epoch->shape.block_bytes);
     coding.zones = akin_alloc(blocks, sizeof *coding.zones);
     coding.scratch = akin_alloc(threads, 3 * (size_t)epoch->shape.wide * sizeof *coding.scratch);
-    if (!coding.jobs || !coding.blocks || !coding.zones || !coding.scratch)
+    if (!coding.jobs || !coding.zones || !coding.scratch)
         status = akin_error_memory(err, blocks * sizeof *coding.zones, "codes of a segment");
     if (!status)
         status = write_blocks(build, &coding, &residual2, err);
@@ -133,7 +134,6 @@ akin_status build_write_coded(struct build *build, akin_error *err)
         status = segment_file_whole(&build->file, SECTION_CODED, SECTION_REQUIRED, &head,
                                     sizeof head, err);
     akin_free(coding.jobs);
-    akin_free(coding.blocks);
     akin_free(coding.zones);
     akin_free(coding.scratch);
     return status;

@@ -3,8 +3,8 @@
  * times as many (lists grow with the rows, and so do the lists that a search looks into), or when their
  * residuals have become a tenth longer than they were when the present epoch's first were made: the rows are
  * no longer those that it was trained for. Where only some lists have grown over 4 times the mean, these are
- * split and all else stays (after LIRE in SPFresh, SOSP 2023; unlike there the rows of neighbouring lists are
- * not assigned anew, and it happens for all such lists at once, so that epochs stay immutable).
+ * split, the rows of the lists beside them are assigned anew, and all else stays (LIRE in SPFresh, SOSP 2023; unlike
+ * there all such lists are split at once, so that epochs stay immutable).
  *
  * A new epoch is committed before anything is coded in it; merges then write all segments anew.
  *

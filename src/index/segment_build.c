@@ -54,9 +54,9 @@ static void fill_key_row(struct build *build, size_t number, void *out)
 
 struct filling {
     struct build *build;
+    struct build_pipe pipe;
     fill_fn *fill;
     size_t first, row_bytes;
-    unsigned char *out;
 };
 
 static void fill_rows(void *user, size_t begin, size_t end, unsigned thread)
@@ -64,7 +64,8 @@ static void fill_rows(void *user, size_t begin, size_t end, unsigned thread)
     const struct filling *filling = user;
     (void)thread;
     for (size_t i = begin; i < end; i++)
-        filling->fill(filling->build, filling->first + i, filling->out + i * filling->row_bytes);
+        filling->fill(filling->build, filling->first + i,
+                      filling->pipe.out + i * filling->row_bytes);
 }
 
 akin_status build_progress(struct build *build, size_t rows, akin_error *err)
@@ -85,19 +86,17 @@ static akin_status write_rows(struct build *build, uint32_t type, size_t row_byt
 {
     size_t batch = BUILD_BATCH_BYTES / row_bytes;
     struct filling filling = {.build = build, .fill = fill, .row_bytes = row_bytes};
-    filling.out = akin_alloc(batch, row_bytes);
-    if (!filling.out)
-        return akin_error_memory(err, BUILD_BATCH_BYTES, "writing a segment");
     akin_status status = segment_file_section(&build->file, type, SECTION_REQUIRED, err);
+    if (!status)
+        status = build_pipe_begin(&filling.pipe, build, batch * row_bytes, err);
     while (!status && filling.first < build->rows) {
         size_t left = build->rows - filling.first, n = left < batch ? left : batch;
-        akin_pool_for(build->recipe->pool, n, 0, fill_rows, &filling);
+        status = build_pipe_fill(&filling.pipe, n, n * row_bytes, fill_rows, &filling, err);
         filling.first += n;
-        status = segment_file_put(&build->file, filling.out, n * row_bytes, err);
         if (!status)
             status = build_progress(build, n, err);
     }
-    akin_free(filling.out);
+    status = build_pipe_end(&filling.pipe, status, err);
     return status ? status : segment_file_section_end(&build->file, err);
 }
 

@@ -122,6 +122,39 @@ TEST(upkeep_beside_the_writer)
     model_fini(&model);
 }
 
+/* Rows that crowd into one list: it is split, without training all anew. */
+TEST(long_lists_are_split)
+{
+    struct rows_model model = {0};
+    struct rows_random random = {52, 0};
+    const char *path = check_folder();
+    akin_index *index = rows_open_coded(path, 5000, 400, false, NULL);
+    REQUIRE(index != NULL);
+    REQUIRE_OK(rows_add(index, &model, 1, 600, &random, err));
+    REQUIRE_OK(akin_index_flush(index, err));
+    struct akin_index_stats before = stats_of(index), after;
+    CHECK(before.epoch != 0);
+    for (uint32_t i = 0; i < 600; i++) {
+        struct akin_columns columns = rows_columns(akin_tile_key(2, 0, 0, i), &random);
+        float vector[ROWS_DIM] = {1, 1};
+        for (int d = 0; d < ROWS_DIM; d++)
+            vector[d] += 0.1f * (float)rows_unit(&random);
+        akin_normalize(vector, ROWS_DIM);
+        REQUIRE_OK(akin_index_add(index, &columns, vector, 1, err));
+        model_add(&model, &columns, vector);
+    }
+    REQUIRE_OK(akin_index_flush(index, err));
+    after = stats_of(index);
+    CHECK(after.epoch != before.epoch);
+    CHECK(after.lists > before.lists && after.lists < 2 * before.lists);
+    CHECK_EQ(after.rows_coded, 1200);
+    CHECK(model_is_whole(&model, index));
+    CHECK(exact_answers(&model, index, &random));
+    akin_index_close(index);
+    CHECK_EQ(rows_verify(path, true), 0);
+    model_fini(&model);
+}
+
 int main(int argc, char **argv)
 {
     return rows_main(argc, argv);
