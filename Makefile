@@ -173,9 +173,10 @@ demo:
 	@tools/demo $(OUT)/akin
 
 # Everything once as it is delivered; every test program again under ASan and UBSan, those with threads under
-# TSan, and the kernels' as if the CPU had less. The slow ones come first.
+# TSan, and the kernels' and those of searches by codes as if the CPU had less. The slow ones come first.
 KERNELS = $(shell tools/kernel-tiers)
 THREADED := $(filter %/test_thread %/test_pipeline %/test_comm $(OUT)/tests/index/% $(OUT)/tests/ingest/%,$(TEST_BIN))
+TIERED := $(filter $(OUT)/tests/vec/% $(OUT)/tests/index/test_code $(OUT)/tests/index/test_epoch $(OUT)/tests/index/test_recall $(OUT)/tests/index/test_ways,$(TEST_BIN))
 test:
 	@tools/setup build test $(if $(MPI),mpi)
 	@$(MAKE) --no-print-directory -j$(JOBS) all lib tests test-tools fuzz-targets
@@ -185,7 +186,7 @@ test:
 	    $(filter-out %/lib.sh,$(wildcard tests/cli/*.sh)) \
 	    --label asan $(TEST_BIN:$(OUT)/%=$(ROOT)/asan/%) $(FUZZ_BIN:$(OUT)/%=$(ROOT)/asan/%) \
 	    --label tsan $(THREADED:$(OUT)/%=$(ROOT)/tsan/%) --label '' $(TEST_BIN) $(FUZZ_BIN) \
-	    $(foreach k,$(KERNELS),--label $(k) AKIN_KERNELS=$(k) $(filter $(OUT)/tests/vec/%,$(TEST_BIN)))
+	    $(foreach k,$(KERNELS),--label $(k) AKIN_KERNELS=$(k) $(TIERED))
 
 lint:
 	@tools/setup

@@ -1,9 +1,9 @@
 /*
  * Private to index: candidates, the rows with the best estimates so far.
  *
- * A buffer that the scan appends to. When it is full it keeps its better part, and the worst estimate of
- * that is the threshold of what follows. Which rows are the `wanted` best does not depend on the order
- * in which they came: ties go to the smaller row number.
+ * A buffer that the scan appends to. When it is full it keeps its better part, and the worst estimate of that is
+ * the threshold of what follows: which rows are the `wanted` best does not depend on the order in which they
+ * came.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -27,9 +27,12 @@ static inline size_t candidates_full(size_t wanted)
 {
     return wanted + wanted / 2 + 64;
 }
-/* Keeps the `wanted` best and perhaps some more, and raises the threshold. */
+/* Keeps the `wanted` best and raises the threshold. */
 void candidates_compact(struct candidates *candidates);
-/* Brings the `best` <= count best to the front, in no order. */
-void candidates_select(struct akin_candidate *items, size_t count, size_t best);
+/* Moves the best to the front, in their order; returns how many: `best`, or all where there are fewer. */
+size_t candidates_select(struct akin_candidate *items, size_t count, size_t best);
+/* The score of the best-th best, 1 <= best < count, who all stay where they are. other (count): scratch. */
+float candidates_least(const struct akin_candidate *items, size_t count, size_t best,
+                       struct akin_candidate *other);
 
 #endif

@@ -111,20 +111,14 @@ static float score_i8(const struct search *search, struct akin_candidate *items,
     return (l2 ? 2 : 1) * sqrtf(variance / 12);
 }
 
-/* Brings those that may be among the k best to the front; returns how many. */
+/* Moves those that may be among the k best to the front; returns how many. */
 static size_t keep_doubtful(struct akin_candidate *items, size_t count, size_t k, float deviation)
 {
-    candidates_select(items, count, k);
-    float least = items[0].score;
-    for (size_t i = 1; i < k; i++)
-        least = items[i].score < least ? items[i].score : least;
-    least -= DOUBT * deviation;
-    size_t kept = k;
-    for (size_t i = k; i < count; i++) {
-        struct akin_candidate item = items[i];
-        items[i] = items[kept];
-        items[kept] = item;
-        kept += item.score >= least;
+    float least = candidates_least(items, count, k, items + count) - DOUBT * deviation;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        items[kept] = items[i];
+        kept += items[i].score >= least;
     }
     return kept;
 }
@@ -172,9 +166,7 @@ static void fetch_vectors(const struct search *search, const struct candidates *
 
 void rerank_select(const struct search *search, struct candidates *candidates)
 {
-    size_t wanted = candidates->wanted;
-    candidates_select(candidates->items, candidates->count, wanted);
-    candidates->count = candidates->count < wanted ? candidates->count : wanted;
+    candidates->count = candidates_select(candidates->items, candidates->count, candidates->wanted);
     candidates->by_codes = candidates->count > best_of(search) + FEW;
     if (!candidates->by_codes) {
         fetch_vectors(search, candidates);

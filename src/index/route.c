@@ -128,7 +128,8 @@ static struct effort effort_of(const struct search *search, double share)
 {
     const struct akin_index_query *query = search->query;
     double recall = query->recall > 0 ? query->recall : AKIN_RECALL_DEFAULT;
-    double lists = lists_of(search), rows_a_list = fmax(1, (double)search->route.coded_rows / lists);
+    double lists = lists_of(search),
+           rows_a_list = fmax(1, (double)search->route.coded_rows / lists);
     struct effort effort = search->view->calibration.count
                                ? calibrated(&search->view->calibration, recall)
                                : uncalibrated(lists, recall);
@@ -181,16 +182,21 @@ static double cost_codes(const struct search *search, struct effort effort)
 
 static enum akin_index_way choose(const struct search *search, struct effort effort, double share)
 {
+    const struct akin_index_query *query = search->query;
     double matches = search->route.matches, rows = (double)search->view->stats.rows;
-    bool surely = search->query->recall >= EXACT_RECALL;
+    bool codes = search->coded_count && query->recall < EXACT_RECALL;
+    bool asked_for = codes && (query->probes || query->rerank);
+    enum akin_index_way by_codes =
+        search->filter && share < MASKED_SHARE ? AKIN_WAY_MASKED : AKIN_WAY_CODES;
+    if (asked_for)
+        return by_codes;
     if (search->filter) {
         bool few = matches <= FILTERED_MATCHES_MAX || matches <= (double)search->k;
-        if (few || ((surely || !search->coded_count) && matches * 8 < rows))
+        if (few || (!codes && matches * 8 < rows))
             return AKIN_WAY_FILTERED;
     }
-    if (surely || !search->coded_count || cost_exact(search, rows) < cost_codes(search, effort))
-        return AKIN_WAY_EXACT;
-    return search->filter && share < MASKED_SHARE ? AKIN_WAY_MASKED : AKIN_WAY_CODES;
+    return codes && cost_codes(search, effort) < cost_exact(search, rows) ? by_codes
+                                                                          : AKIN_WAY_EXACT;
 }
 
 void route_make(struct search *search)

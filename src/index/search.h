@@ -65,8 +65,8 @@ struct answers {
 
 /* akin_index_search in a view. */
 akin_status search_view(const struct view *view, akin_pool *pool, struct scratch_pool *scratches,
-                        const struct akin_index_query *query, struct akin_hit *hits,
-                        size_t *counts, struct akin_index_work *work, akin_error *err);
+                        const struct akin_index_query *query, struct akin_hit *hits, size_t *counts,
+                        struct akin_index_work *work, akin_error *err);
 
 /* Whether the filter leaves nothing of a segment, by its zone. */
 bool search_excludes(const struct search *search, const struct part *part);
@@ -120,11 +120,12 @@ akin_status probe_vector(const struct search *search, struct scratch *scratch, c
 bool probe_found_too_few(const struct search *search, size_t found);
 /* What scanning needs in a scratch. */
 akin_status probe_need(const struct search *search, struct scratch *scratch, akin_error *err);
-/* Blocks of a list that are scanned in one go, and the room that a buffer of candidates needs so. */
+/* Rows of a list that are scanned in one go, and the room that a buffer of candidates needs for that, and for
+ * a copy when it is reranked. */
 #define PROBE_STEP_ROWS 512
 static inline size_t probe_room(const struct search *search)
 {
-    return candidates_full(search->route.rerank) + PROBE_STEP_ROWS;
+    return 2 * candidates_full(search->route.rerank) + PROBE_STEP_ROWS;
 }
 /* Rows of one list that one vector has still to look at: those of one coded part. */
 struct probe_span {
