@@ -178,8 +178,7 @@ static akin_status probe_epoch(const struct search *search, struct scratch *scra
 
 bool probe_found_too_few(const struct search *search, size_t found)
 {
-    size_t wanted = search->filter ? search->route.rerank : search->k;
-    return found < wanted && (double)found < 0.9 * search->route.matches;
+    return found < (search->filter ? search->route.rerank : search->k);
 }
 
 akin_status probe_need(const struct search *search, struct scratch *scratch, akin_error *err)
