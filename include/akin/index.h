@@ -173,14 +173,15 @@ enum akin_index_stage {
 /* What a search did, for --explain; sums over its vectors, but for `lists`. */
 struct akin_index_work {
     uint64_t segments, segments_skipped; /* the latter by zone */
-    uint64_t rows_scanned;  /* rows scored by their f16 vectors at once, without codes */
-    uint64_t rows_filtered; /* left unscored by zones and filter. Where the way is exact or filtered, this and
+    uint64_t rows_scanned; /* rows scored by their f16 vectors at once, without codes */
+    uint64_t
+        rows_filtered; /* left unscored by zones and filter. Where the way is exact or filtered, this and
                                rows_scanned are all rows there are */
     uint64_t bytes_read;
     enum akin_index_way way;
-    uint64_t lists, lists_probed; /* there are; looked into */
+    uint64_t lists, lists_probed;                      /* there are; looked into */
     uint64_t codes_scanned, reranked_i8, reranked_f16; /* rows */
-    double matches_estimated; /* rows that match the filter; all rows without one */
+    double matches_estimated;       /* rows that match the filter; all rows without one */
     uint64_t stage_ns[AKIN_STAGES]; /* over all threads; 0 unless query.stages */
 };
 /* hits: (lists, k) with lists = best_of ? 1 : count; counts[lists]. Order: score descending, then
@@ -206,6 +207,18 @@ akin_status akin_index_each(const akin_index *index, akin_index_rows_fn *fn, voi
  * are faults; another status only where it could not look. Needs no open handle. */
 akin_status akin_index_verify(const char *path, akin_fault_fn *fault, void *user, uint64_t *faults,
                               const struct akin_talk *talk, akin_error *err);
+
+/* Mends what akin_index_verify finds and can be mended: log and manifest are cut back to what is good (as by
+ * any writer), a segment with faults is written anew from its rows whose bytes are good, one that cannot be
+ * read is removed, codes are made again. Each step is told in a sentence, *report (may be NULL) counts. What is
+ * lost is lost: the rows must be added again. The errors of a writer's akin_index_open. */
+struct akin_index_repair {
+    uint64_t segments_rebuilt, segments_dropped, epochs_dropped;
+    uint64_t rows_lost;
+};
+akin_status akin_index_repair(const char *path, akin_fault_fn *told, void *user,
+                              struct akin_index_repair *report, const struct akin_talk *talk,
+                              akin_error *err);
 
 #pragma GCC visibility pop
 

@@ -101,6 +101,9 @@ akin_status segment_build(struct segment_info *info, const struct segment_recipe
 
 /* Whether all its bytes agree with its checksums. */
 bool segment_sums_good(const struct segment *segment);
+/* Which stretches of SUM_BYTES of a section agree with their checksums: an array of 0 and 1, the caller's. NULL: out of
+ * memory. */
+uint8_t *segment_section_good(const struct segment *segment, uint32_t type, akin_error *err);
 /* Every invariant of an open segment, told to `fault`; *faults is added to. */
 akin_status segment_verify(const struct segment *segment, const char *name, akin_fault_fn *fault,
                            void *user, uint64_t *faults, akin_error *err);

@@ -87,6 +87,28 @@ bool segment_sums_good(const struct segment *segment)
     return sums_good(segment, NULL);
 }
 
+uint8_t *segment_section_good(const struct segment *segment, uint32_t type, akin_error *err)
+{
+    size_t count, sum = 0;
+    const struct section *section = segment_sections(segment, &count);
+    for (; section->type != type; section++) /* it is there: the segment was opened */
+        if (section->type != SECTION_SUMS)
+            sum += (size_t)((section->bytes + SUM_BYTES - 1) / SUM_BYTES);
+    size_t stretches = (size_t)((section->bytes + SUM_BYTES - 1) / SUM_BYTES);
+    uint8_t *good = akin_alloc(stretches, 1);
+    if (!good) {
+        akin_error_memory(err, stretches, "checksums");
+        return NULL;
+    }
+    for (size_t i = 0; i < stretches; i++) {
+        uint64_t done = (uint64_t)i * SUM_BYTES, left = section->bytes - done;
+        uint32_t crc = akin_crc32c(0, segment->map.data + section->offset + done,
+                                   left < SUM_BYTES ? (size_t)left : SUM_BYTES);
+        good[i] = crc == segment->sums[sum + i];
+    }
+    return good;
+}
+
 static void check_vector(struct segment_check *check, size_t row)
 {
     const struct segment *segment = check->segment;

@@ -121,6 +121,20 @@ akin_status turnover_drop(struct turnover *turn, const struct part *part, akin_e
     return status ? status : edit_number(&turn->edit, CHANGE_DROP, part->segment->id, err);
 }
 
+akin_status turnover_forget(struct turnover *turn, const struct manifest_segment *is,
+                            akin_error *err)
+{
+    char path[AKIN_PATH_MAX];
+    akin_status status = segment_path(path, turn->index->path, is->is.id, err);
+    if (!status)
+        status = note(&turn->obsolete, path, err);
+    if (!status && is->tomb_file)
+        status = tomb_path(path, turn->index->path, is->is.id, is->tomb_file, err);
+    if (!status && is->tomb_file)
+        status = note(&turn->obsolete, path, err);
+    return status ? status : edit_number(&turn->edit, CHANGE_DROP, is->is.id, err);
+}
+
 akin_status turnover_new_log(struct turnover *turn, akin_error *err)
 {
     char path[AKIN_PATH_MAX];
@@ -166,19 +180,20 @@ static bool epoch_used(const struct turnover *turn, uint64_t id)
     return false;
 }
 
-/* Of epochs but the newest, those that no segment needs any more. A segment that is not served, being
- * damaged, may need any of them. */
+/* Epochs that no segment needs any more, but the newest, which is for segments to come, where it can be read. A
+ * segment that is not served, being damaged, may need any of them. */
 static akin_status drop_epochs(struct turnover *turn, akin_error *err)
 {
     char path[AKIN_PATH_MAX];
-    const struct manifest *manifest = &turn->index->manifest;
+    const akin_index *index = turn->index;
+    const struct manifest *manifest = &index->manifest;
+    const struct epoch *newest = handle_epoch(index);
     akin_status status = AKIN_OK;
-    for (size_t i = 0; !status && !turn->index->segments_missing && i + 1 < manifest->epoch_count;
-         i++) {
+    for (size_t i = 0; !status && !index->segments_missing && i < manifest->epoch_count; i++) {
         uint64_t id = manifest->epochs[i].id;
-        if (epoch_used(turn, id))
+        if (epoch_used(turn, id) || (newest && newest->id == id))
             continue;
-        status = epoch_path(path, turn->index->path, id, err);
+        status = epoch_path(path, index->path, id, err);
         if (!status)
             status = note(&turn->obsolete, path, err);
         if (!status)

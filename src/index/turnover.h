@@ -33,6 +33,9 @@ akin_status turnover_carry(struct turnover *turn, const struct part *part, akin_
 /* Keeps a segment, with what is dead in it by now written down: before the log goes. */
 akin_status turnover_keep(struct turnover *turn, const struct part *part, akin_error *err);
 akin_status turnover_drop(struct turnover *turn, const struct part *part, akin_error *err);
+/* Drops a segment that is not served. */
+akin_status turnover_forget(struct turnover *turn, const struct manifest_segment *is,
+                            akin_error *err);
 /* A new epoch, whose file is there, in an index of so many rows: the next segments are coded in it. Its file
  * goes where the turnover fails. */
 akin_status turnover_epoch(struct turnover *turn, const struct epoch *epoch, uint64_t rows,

@@ -397,6 +397,107 @@ TEST(a_segment_that_is_gone_is_told_and_the_rest_served)
     model_fini(&model);
 }
 
+/* ---- repair ---- */
+
+static bool each_is_the_models(void *user, const struct akin_columns *columns, const float *vectors,
+                               size_t n)
+{
+    struct serve *serve = user;
+    size_t same = serve->same;
+    serve_check(user, columns, vectors, n);
+    return serve->same == same + n;
+}
+
+/* Damages one byte of every `step` in turn and repairs: no fault is left, no row is other than it was, and as
+ * many are gone as the report says. */
+static void repair_each(make_fn *make, const char *suffix, size_t step)
+{
+    const char *base = check_folder();
+    size_t bad = 0, size = 1;
+    for (size_t at = 5; at < size && !bad; at += ROWS_SLOW ? 20 * step : step) {
+        struct rows_model model = {0};
+        struct bytes bytes;
+        struct akin_index_repair report = {0};
+        akin_error why = {0};
+        char path[600], name[300];
+        snprintf(path, sizeof path, "%s/%zu", base, at);
+        REQUIRE(make(path, &model));
+        REQUIRE(name_like(name, path, suffix) && slurp(&bytes, path, name));
+        size = bytes.size;
+        bytes.data[at] ^= 16;
+        spill(&bytes, bytes.size);
+        bad += akin_index_repair(path, NULL, NULL, &report, NULL, &why) != AKIN_OK;
+        bad += rows_verify(path, true) != 0;
+        akin_index *index = rows_open(path, AKIN_OPEN_READ, 0);
+        struct serve serve = {.model = &model};
+        bad += !index || akin_index_each(index, each_is_the_models, &serve, NULL) != AKIN_OK;
+        bad += serve.rows != serve.same || serve.rows + report.rows_lost != model.count;
+        akin_index_close(index);
+        if (!CHECK_EQ(bad, 0))
+            printf("# byte %zu of %s: %s; %zu rows of %zu, %llu lost\n", at, name, why.text,
+                   serve.rows, model.count, (unsigned long long)report.rows_lost);
+        free(bytes.data);
+        model_fini(&model);
+    }
+}
+
+TEST(damaged_segments_are_repaired)
+{
+    repair_each(make_index, ".seg", 41);
+}
+
+TEST(damaged_codes_are_repaired)
+{
+    repair_each(make_coded, ".seg", 211);
+}
+
+TEST(damaged_epochs_are_repaired)
+{
+    repair_each(make_coded, ".ep", 211);
+}
+
+TEST(damaged_tombstones_are_repaired)
+{
+    repair_each(make_index, ".tomb", 3);
+}
+
+/* Of a large segment only the rows go whose bytes are wrong. */
+TEST(rows_beside_the_damage_are_kept)
+{
+    const char *path = check_folder();
+    struct rows_model model = {0};
+    struct rows_random random = {13, 0};
+    struct akin_index_repair report;
+    struct akin_index_stats stats;
+    struct bytes bytes;
+    char name[300];
+    akin_index *index = rows_open(path, AKIN_OPEN_WRITE, 100000);
+    REQUIRE(index != NULL);
+    for (uint32_t scene = 1; scene <= 10; scene++)
+        REQUIRE_OK(rows_add(index, &model, scene, 1000, &random, err));
+    REQUIRE_OK(akin_index_flush(index, err));
+    akin_index_close(index);
+    REQUIRE(name_like(name, path, ".seg") && slurp(&bytes, path, name));
+    bytes.data[4096 + 10000 * 88 + 100000] ^= 1; /* in a zone or in a vector */
+    bytes.data[4096 + 100] ^= 1;                 /* in the columns */
+    spill(&bytes, bytes.size);
+    REQUIRE_OK(akin_index_repair(path, NULL, NULL, &report, NULL, err));
+    CHECK_EQ(report.segments_rebuilt, 1);
+    CHECK(report.rows_lost > 700 && report.rows_lost < 3000);
+    CHECK_EQ(rows_verify(path, true), 0);
+    index = rows_open(path, AKIN_OPEN_READ, 0);
+    REQUIRE(index != NULL);
+    akin_index_stats(index, &stats);
+    CHECK_EQ(stats.rows + report.rows_lost, 10000);
+    akin_index_close(index);
+    REQUIRE_OK(akin_index_repair(path, NULL, NULL, &report, NULL, err));
+    CHECK_EQ(report.segments_rebuilt, 0);
+    free(bytes.data);
+    model_fini(&model);
+}
+
+/* ---- versions ---- */
+
 /* A newer format in the first 16 bytes, with a right checksum, is refused by name. */
 static void newer_version(const char *suffix)
 {
