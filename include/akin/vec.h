@@ -102,9 +102,9 @@ struct akin_kernels {
      * *best and *at first + i. The smaller i of equal ones. No NaN among them. */
     void (*best_of_dots)(float *best, uint32_t *at, const int32_t *dots, const float *scales,
                          const float *halves, size_t n, float scale, uint32_t first);
-    /* x (n) times the Walsh-Hadamard matrix, not normalised, in place; n a power of two, 16 at
-     * least. Bit-equal in every tier. */
-    void (*hadamard)(float *x, size_t n);
+    /* x[i] * factors[i], then times the Walsh-Hadamard matrix, not normalised, in place; n a power of
+     * two, 16 at least. Bit-equal in every tier. */
+    void (*hadamard)(float *x, const float *factors, size_t n);
     /* sums[v] = sum over nibbles p of table[p * 16 + nibble p of row v], of one block. */
     void (*sum_codes)(uint16_t sums[AKIN_CODE_ROWS], const uint8_t *block, const uint8_t *table,
                       size_t nibbles);

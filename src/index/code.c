@@ -186,30 +186,42 @@ void code_block_get(const struct code_shape *shape, const uint8_t *block, size_t
 
 /* ---- queries ---- */
 
-/* One bit: entry v is the sum over four dimensions of +steps or 0 by v's bits, where steps of 0 and of
- * 2|q| stand for -|q| and |q|. Returns the sum of all steps. */
+static uint32_t sign_bit(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits >> 31;
+}
+
+/* One bit: entry v is the sum over four dimensions of their steps or 0, by v's bits; 0 and the steps of
+ * 2|q| stand for -|q| and |q|. An entry is a byte of two words; a product puts a dimension's steps
+ * into those where its bit is that of its sign. Returns the sum of all steps. */
 static uint64_t fill_1(uint8_t *table, const float *q, float per_step, uint32_t nibbles)
 {
-    static const uint8_t bit_set[4][16] = {
-        {0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255},
-        {0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 255, 255},
-        {0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255, 255, 255},
-        {0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255}};
-    uint64_t sum = 0;
-    for (uint32_t p = 0; p < nibbles; p++, table += 16, q += 4) {
-        uint8_t flips[4], steps[4];
-        for (int k = 0; k < 4; k++) {
-            steps[k] = (uint8_t)(fabsf(q[k]) * per_step + 0.5f);
-            flips[k] = q[k] < 0 ? 255 : 0;
-            sum += steps[k];
+    static const uint64_t bytes[3][2] = {{0x0100010001000100u, 0x0001000100010001u},
+                                         {0x0101000001010000u, 0x0000010100000101u},
+                                         {0x0101010100000000u, 0x0000000001010101u}};
+    uint32_t totals[16] = {0};
+    uint64_t total = 0;
+    for (uint32_t p = 0; p < nibbles; p += 4, q += 16) {
+        uint32_t steps[16]; /* gcc -O2 makes vectors of these loops */
+        for (int i = 0; i < 16; i++)
+            steps[i] = (uint32_t)(int32_t)(fabsf(q[i]) * per_step + 0.5f);
+        for (int i = 0; i < 16; i++)
+            totals[i] += steps[i];
+        for (int i = 0; i < 16; i += 4, table += 16) {
+            const float *at = q + i;
+            uint64_t sum = steps[i] * bytes[0][sign_bit(at[0])] +
+                           steps[i + 1] * bytes[1][sign_bit(at[1])] +
+                           steps[i + 2] * bytes[2][sign_bit(at[2])];
+            uint64_t last = steps[i + 3] * 0x0101010101010101u, negative = sign_bit(at[3]);
+            uint64_t words[2] = {sum + last * negative, sum + last * (1 - negative)};
+            memcpy(table, words, sizeof words);
         }
-        for (int v = 0; v < 16; v++)
-            table[v] = (uint8_t)((steps[0] & (bit_set[0][v] ^ flips[0])) +
-                                 (steps[1] & (bit_set[1][v] ^ flips[1])) +
-                                 (steps[2] & (bit_set[2][v] ^ flips[2])) +
-                                 (steps[3] & (bit_set[3][v] ^ flips[3])));
     }
-    return sum;
+    for (int i = 0; i < 16; i++)
+        total += totals[i];
+    return total;
 }
 
 /* steps[level] of one dimension: (value + the largest) * |q|, the other way round where q < 0. */
@@ -239,19 +251,29 @@ static void fill_4(uint8_t *table, const float *q, float per_step, uint32_t nibb
         fill_levels(table, &levels_4, q[p], per_step);
 }
 
-/* The largest sum of |q| over the dimensions of a nibble; *total: of all. */
-static float largest_nibble(const float *q, uint32_t wide, uint32_t per_nibble, float *total)
+/* The largest sum of |q| over the dimensions of a nibble; *total: of all. Sixteen dimensions a step, in
+ * sums of their own; once for each number of bits. */
+static inline __attribute__((always_inline)) float largest_nibble(const float *q, uint32_t wide,
+                                                                  size_t per_nibble, float *total)
 {
-    float largest = 0, sum = 0;
-    for (uint32_t j = 0; j < wide; j += per_nibble) {
-        float size = 0;
-        for (uint32_t k = 0; k < per_nibble; k++)
-            size += fabsf(q[j + k]);
-        largest = size > largest ? size : largest;
-        sum += size;
+    float largest[4] = {0}, sums[4] = {0};
+    for (uint32_t j = 0; j < wide; j += 4 * per_nibble, q += 4 * per_nibble) {
+#pragma GCC unroll 4
+        for (size_t n = 0; n < 4; n++) {
+            float size = 0;
+#pragma GCC unroll 4
+            for (size_t k = 0; k < per_nibble; k++)
+                size += fabsf(q[n * per_nibble + k]);
+            largest[n] = size > largest[n] ? size : largest[n];
+            sums[n] += size;
+        }
     }
-    *total = sum;
-    return largest;
+    for (int n = 1; n < 4; n++) {
+        largest[0] = largest[n] > largest[0] ? largest[n] : largest[0];
+        sums[0] += sums[n];
+    }
+    *total = sums[0];
+    return largest[0];
 }
 
 void code_query_init(const struct code_shape *shape, struct akin_code_scan *out, uint8_t *table,
@@ -259,7 +281,10 @@ void code_query_init(const struct code_shape *shape, struct akin_code_scan *out,
 {
     const struct levels *levels = levels_of(shape->bits);
     float top = levels->values[levels->count - 1], total;
-    float largest = largest_nibble(rotated, shape->wide, 4 / shape->bits, &total);
+    uint32_t wide = shape->wide;
+    float largest = shape->bits == 1   ? largest_nibble(rotated, wide, 4, &total)
+                    : shape->bits == 2 ? largest_nibble(rotated, wide, 2, &total)
+                                       : largest_nibble(rotated, wide, 1, &total);
     /* Four dimensions are rounded up by half a step each at most. */
     uint32_t entry_max = 65535 / shape->nibbles < 255 ? 65535 / shape->nibbles : 255;
     float step = 2 * top * largest / (float)(entry_max - 2);

@@ -54,6 +54,14 @@ void rotation_fini(struct rotation *rotation)
     memset(rotation, 0, sizeof *rotation);
 }
 
+/* What a round does not transform: dimensions [begin, end), multiples of STEP. */
+static void multiply(float *out, const float *factors, uint32_t begin, uint32_t end)
+{
+    for (uint32_t i = begin; i < end; i += STEP)
+        for (uint32_t j = 0; j < STEP; j++)
+            out[i + j] *= factors[i + j];
+}
+
 void rotation_apply(const struct rotation *rotation, float *out, const float *in)
 {
     const struct akin_kernels *kernels = akin_kernels();
@@ -61,9 +69,9 @@ void rotation_apply(const struct rotation *rotation, float *out, const float *in
     memset(out + rotation->dim, 0, (rotation->wide - rotation->dim) * sizeof *out);
     const float *factors = rotation->factors;
     for (uint32_t round = 0; round < rotation->rounds; round++, factors += rotation->wide) {
-        for (uint32_t i = 0; i < rotation->wide; i += STEP)
-            for (uint32_t j = 0; j < STEP; j++)
-                out[i + j] *= factors[i + j];
-        kernels->hadamard(out + round_begin(rotation, round), rotation->span);
+        uint32_t begin = round_begin(rotation, round), end = begin + rotation->span;
+        multiply(out, factors, 0, begin);
+        multiply(out, factors, end, rotation->wide);
+        kernels->hadamard(out + begin, factors + begin, rotation->span);
     }
 }

@@ -173,10 +173,11 @@ INLINE void hadamard_two(float *x, size_t half)
     }
 }
 
-static void hadamard(float *x, size_t n)
+static void hadamard(float *x, const float *factors, size_t n)
 {
     for (size_t i = 0; i < n; i += 16)
-        _mm512_storeu_ps(x + i, hadamard_16(_mm512_loadu_ps(x + i)));
+        _mm512_storeu_ps(x + i, hadamard_16(_mm512_mul_ps(_mm512_loadu_ps(x + i),
+                                                          _mm512_loadu_ps(factors + i))));
     size_t half = 16;
     for (; 4 * half <= n; half *= 4)
         for (size_t i = 0; i < n; i += 4 * half)

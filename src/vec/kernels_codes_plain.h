@@ -39,8 +39,10 @@ static void best_of_dots(float *best, uint32_t *at, const int32_t *dots, const f
 }
 
 /* Sums and differences at distances 1, 2, 4 ..., in this order in every tier: equal to the bit. */
-static void hadamard(float *x, size_t n)
+static void hadamard(float *x, const float *factors, size_t n)
 {
+    for (size_t i = 0; i < n; i++)
+        x[i] *= factors[i];
     for (size_t half = 1; half < n; half *= 2) {
         for (size_t i = 0; i < n; i += 2 * half) {
             for (size_t j = i; j < i + half; j++) {

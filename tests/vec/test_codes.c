@@ -108,11 +108,12 @@ TEST(hadamard_is_equal_to_the_bit_in_every_tier)
             float *x = place_floats(0, n, true), *expected = place(1, n * sizeof *expected, false);
             float *odd =
                 place(2, n * sizeof *odd + 4, false); /* 4 bytes off a vector's alignment */
+            const float *factors = place_floats(3, n, true);
             memcpy(expected, x, n * sizeof *x);
             memcpy(odd + 1, x, n * sizeof *x);
-            truth()->hadamard(expected, n);
-            akin_kernels_named(*name)->hadamard(x, n);
-            akin_kernels_named(*name)->hadamard(odd + 1, n);
+            truth()->hadamard(expected, factors, n);
+            akin_kernels_named(*name)->hadamard(x, factors, n);
+            akin_kernels_named(*name)->hadamard(odd + 1, factors, n);
             CHECK(!memcmp(x, expected, n * sizeof *x));
             CHECK(!memcmp(odd + 1, expected, n * sizeof *x));
         }
@@ -121,13 +122,13 @@ TEST(hadamard_is_equal_to_the_bit_in_every_tier)
 
 TEST(hadamard_is_the_matrix_of_signs)
 {
-    float x[64] = {0}, sum[64] = {0};
+    float x[64] = {0}, factors[64], sum[64] = {0};
     for (int i = 0; i < 64; i++)
-        x[i] = (float)draw();
+        x[i] = (float)draw(), factors[i] = i % 3 ? 0.5f : -2;
     for (int i = 0; i < 64; i++)
         for (int j = 0; j < 64; j++)
-            sum[i] += __builtin_popcount((unsigned)(i & j)) % 2 ? -x[j] : x[j];
-    truth()->hadamard(x, 64);
+            sum[i] += (__builtin_popcount((unsigned)(i & j)) % 2 ? -x[j] : x[j]) * factors[j];
+    truth()->hadamard(x, factors, 64);
     for (int i = 0; i < 64; i++)
         CHECK_NEAR(x[i], sum[i], 1e-5);
 }
