@@ -17,7 +17,7 @@
 
 # The order of the stages, written once: a stage may include only those to its left (tools/check-layers
 # reads this line).
-STAGES := core vec catalog source tile model index ingest search learn
+STAGES := core vec array catalog source tile model index ingest search learn
 
 MODE   ?= release
 ifeq ($(origin CC),default)

@@ -7,6 +7,7 @@
 #ifndef AKIN_AKIN_H
 #define AKIN_AKIN_H
 
+#include "akin/array.h"
 #include "akin/catalog.h"
 #include "akin/core.h"
 #include "akin/index.h"

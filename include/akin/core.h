@@ -9,6 +9,7 @@
 
 #include "akin/core/checksum.h"
 #include "akin/core/columns.h"
+#include "akin/core/csv.h"
 #include "akin/core/file.h"
 #include "akin/core/geo.h"
 #include "akin/core/json.h"

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "akin/array.h"
 #include "onnx_write.h"
-#include "safetensors.h"
 
 #define NAME_MAX_BYTES 64
 #define LENGTH_LEAST 1e-20f /* of the vector: zeros stay zeros */
@@ -220,7 +220,7 @@ static akin_status list_text(struct akin_buffer *out, const float *values, uint3
 }
 
 /* The encoder's tensors, without the head, which only training needs. */
-static size_t list_tensors(struct safetensors_tensor *out, const struct trained *trained)
+static size_t list_tensors(struct akin_tensor *out, const struct trained *trained)
 {
     const struct arch_table *table = &trained->table;
     size_t count = 0;
@@ -228,14 +228,14 @@ static size_t list_tensors(struct safetensors_tensor *out, const struct trained 
         const struct arch_tensor *from = &table->tensors[t];
         const bool counted = from->role == ARCH_MEAN || from->role == ARCH_VARIANCE;
         const float *block = counted ? trained->statistics : trained->parameters;
-        struct safetensors_tensor *to = &out[count];
+        struct akin_tensor *to = &out[count];
         if (from->head)
             continue;
-        *to = (struct safetensors_tensor){.name = from->name,
-                                          .type = SAFETENSORS_F32,
-                                          .rank = from->rank,
-                                          .count = from->count,
-                                          .data = block + from->offset};
+        *to = (struct akin_tensor){.name = from->name,
+                                   .type = AKIN_TENSOR_F32,
+                                   .rank = from->rank,
+                                   .count = from->count,
+                                   .data = block + from->offset};
         for (uint32_t i = 0; i < from->rank; i++)
             to->dims[i] = from->dims[i];
         count++;
@@ -247,7 +247,7 @@ static akin_status write_safetensors(const struct trained *trained, const char *
                                      akin_error *err)
 {
     const uint32_t bands = trained->table.arch.bands;
-    struct safetensors_tensor tensors[ARCH_TENSORS_MAX];
+    struct akin_tensor tensors[ARCH_TENSORS_MAX];
     struct akin_buffer mean, std;
     char band_text[16], px[16];
     akin_buffer_init(&mean, 32 * AKIN_BANDS_MAX);
@@ -265,7 +265,7 @@ static akin_status write_safetensors(const struct trained *trained, const char *
                                      "mean",   (const char *)mean.data,
                                      "std",    (const char *)std.data,
                                      NULL};
-        status = safetensors_write(path, tensors, list_tensors(tensors, trained), words, err);
+        status = akin_safetensors_write(path, tensors, list_tensors(tensors, trained), words, err);
     }
     akin_buffer_fini(&mean);
     akin_buffer_fini(&std);

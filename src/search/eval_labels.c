@@ -11,10 +11,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "csv_rows.h"
-
-#define CSV_BYTES_MAX (256u << 20)
-
 struct labelled_scene {
     uint32_t id;
     int32_t number;     /* of the label; -1 = none */
@@ -126,36 +122,45 @@ static void find(const struct eval_labels *labels, const char *slashed, size_t *
     *last = bound(labels, slashed, false, true);
 }
 
+/* A CSV that is being read. */
+struct label_rows {
+    akin_csv *csv;
+    const char *name;
+    struct akin_buffer scratch;
+};
+
 static akin_status label_scene(struct labelled_scene *scene, const char *label,
-                               const struct csv_rows *rows, akin_error *err)
+                               const struct label_rows *rows, akin_error *err)
 {
+    const unsigned long line = akin_csv_line(rows->csv);
     if (scene->label && strcmp(scene->label, label))
         return akin_error_set(err, AKIN_ERR_INVALID,
                               "'%s' line %lu: '%s' is labelled '%s' here and '%s' on line %lu",
-                              rows->name, rows->line, scene->uri, label, scene->label, scene->line);
+                              rows->name, line, scene->uri, label, scene->label, scene->line);
     if (scene->label)
         return AKIN_OK;
     scene->label = akin_strdup(label);
-    scene->line = rows->line;
+    scene->line = line;
     return scene->label ? AKIN_OK : akin_error_memory(err, strlen(label) + 1, "a label");
 }
 
-static akin_status take_row(struct eval_labels *labels, const struct csv_rows *rows,
-                            char *const fields[2], struct akin_buffer *scratch, akin_error *err)
+static akin_status take_row(struct eval_labels *labels, struct label_rows *rows,
+                            char *const *fields, akin_error *err)
 {
+    const unsigned long line = akin_csv_line(rows->csv);
     if (!*fields[0])
         return akin_error_set(err, AKIN_ERR_INVALID, "'%s' line %lu: no name before the comma",
-                              rows->name, rows->line);
-    akin_buffer_clear(scratch);
-    akin_status status = akin_buffer_printf(scratch, err, "/%s", fields[0]);
+                              rows->name, line);
+    akin_buffer_clear(&rows->scratch);
+    akin_status status = akin_buffer_printf(&rows->scratch, err, "/%s", fields[0]);
     if (status != AKIN_OK)
         return status;
     size_t first, last;
-    find(labels, scratch->data, &first, &last);
+    find(labels, rows->scratch.data, &first, &last);
     if (last - first > 1)
         return akin_error_set(err, AKIN_ERR_INVALID,
                               "'%s' line %lu: '%s' names %zu scenes: give more of the path",
-                              rows->name, rows->line, fields[0], last - first);
+                              rows->name, line, fields[0], last - first);
     if (first == last) {
         labels->unknown++;
         return AKIN_OK;
@@ -165,22 +170,19 @@ static akin_status take_row(struct eval_labels *labels, const struct csv_rows *r
 
 static akin_status read_csv(struct eval_labels *labels, const char *path, akin_error *err)
 {
-    struct akin_buffer text, scratch;
-    akin_buffer_init(&text, CSV_BYTES_MAX);
-    akin_buffer_init(&scratch, CSV_BYTES_MAX + 2);
-    struct csv_rows rows;
-    char *fields[2];
+    struct label_rows rows = {.name = path};
+    char **fields;
     bool end = false, first = true;
-    akin_status status = akin_file_read(&text, path, err);
-    csv_rows_init(&rows, text.data, text.size, path);
+    akin_buffer_init(&rows.scratch, AKIN_CSV_ROW_BYTES_MAX + 2);
+    akin_status status = akin_csv_open(&rows.csv, path, err);
     while (status == AKIN_OK && !end) {
-        status = csv_rows_next(&rows, fields, 2, &end, err);
+        status = akin_csv_next_of(rows.csv, &fields, 2, &end, err);
         if (status == AKIN_OK && !end && !(first && !strcasecmp(fields[1], "label")))
-            status = take_row(labels, &rows, fields, &scratch, err);
+            status = take_row(labels, &rows, fields, err);
         first = false;
     }
-    akin_buffer_fini(&text);
-    akin_buffer_fini(&scratch);
+    akin_csv_close(rows.csv);
+    akin_buffer_fini(&rows.scratch);
     return status;
 }
 

@@ -5,9 +5,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
+#include "akin/array.h"
 #include "engine.h"
 #include "question_vectors.h"
 
@@ -113,29 +112,14 @@ akin_status akin_where(akin_engine *engine, const struct akin_question *question
 
 /* ---- as an array ---- */
 
-#define NPY_ALIGN 64 /* the array begins at a multiple of it */
-#define NPY_MAGIC "\x93NUMPY\x01\x00"
-
 akin_status akin_where_npy(const struct akin_where *maps, size_t count, struct akin_buffer *out,
                            akin_error *err)
 {
-    char head[3 * NPY_ALIGN];
     const uint32_t rows = count ? maps[0].rows : 0, cols = count ? maps[0].cols : 0;
     for (size_t i = 0; i < count; i++)
         if (maps[i].rows != rows || maps[i].cols != cols)
             return akin_error_set(err, AKIN_ERR_INVALID, "the maps are of different encoders");
-    const size_t begin = sizeof NPY_MAGIC - 1 + 2; /* then a u16: how long the text is */
-    int length = snprintf(head + begin, sizeof head - begin,
-                          "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %u, %u), }",
-                          count, rows, cols);
-    size_t size = begin + (size_t)length + 1;
-    size = (size + NPY_ALIGN - 1) / NPY_ALIGN * NPY_ALIGN;
-    memset(head + begin + length, ' ', size - begin - (size_t)length);
-    head[size - 1] = '\n';
-    memcpy(head, NPY_MAGIC, sizeof NPY_MAGIC - 1);
-    head[begin - 2] = (char)((size - begin) & 255);
-    head[begin - 1] = (char)((size - begin) >> 8);
-    akin_status status = akin_buffer_append(out, head, size, err);
+    akin_status status = akin_npy_head(out, "<f4", (const uint64_t[]){count, rows, cols}, 3, err);
     for (size_t i = 0; i < count && status == AKIN_OK; i++)
         status = akin_buffer_append(out, maps[i].scores,
                                     (size_t)rows * cols * sizeof *maps[i].scores, err);

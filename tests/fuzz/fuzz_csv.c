@@ -1,35 +1,43 @@
 /*
- * Fuzzes the rows of a label CSV (akin eval --labels).
+ * Fuzzes the rows of a CSV: however the bytes come, the rows are the same.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/search/csv_rows.h"
+#include "../../src/core/csv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static akin_csv *open_stepped(const uint8_t *data, size_t size, size_t step)
+{
+    akin_csv *csv = NULL;
+    if (csv_parse_stepped(&csv, (const char *)data, size, step, "input", NULL) != AKIN_OK)
+        abort();
+    return csv;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct csv_rows rows;
-    char *fields[2];
-    bool end = false;
-    akin_error err = {0};
-    char *text = malloc(size + 1);
-    if (!text)
-        return 0;
-    memcpy(text, data, size);
-    text[size] = '\0';
-    csv_rows_init(&rows, text, size, "input");
-    for (size_t i = 0; !end; i++) {
-        if (csv_rows_next(&rows, fields, 2, &end, &err) != AKIN_OK)
+    akin_csv *whole = open_stepped(data, size, size + 1);
+    akin_csv *stepped = open_stepped(data, size, 1 + size % 7);
+    char **a, **b;
+    size_t a_count, b_count, rows = 0;
+    bool a_end = false, b_end = false;
+    while (!a_end) {
+        const akin_status status = akin_csv_next(whole, &a, &a_count, &a_end, NULL);
+        if (akin_csv_next(stepped, &b, &b_count, &b_end, NULL) != status)
+            abort();
+        if (status != AKIN_OK)
             break;
-        if (!end && strlen(fields[0]) + strlen(fields[1]) > size)
-            abort();
-        if (i > size) /* every row takes a byte at least */
-            abort();
+        if (a_end != b_end || a_count != b_count || rows++ > size)
+            abort(); /* every row takes a byte at least */
+        for (size_t i = 0; i < a_count; i++)
+            if (strcmp(a[i], b[i]) != 0 || strlen(a[i]) > size)
+                abort();
     }
-    free(text);
+    akin_csv_close(whole);
+    akin_csv_close(stepped);
     return 0;
 }

@@ -8,8 +8,8 @@
 
 #include "../../src/model/model_kind.h"
 #include "../../src/model/ort.h"
-#include "../../src/model/safetensors.h"
 #include "../../src/model/trained_export.h"
+#include "akin/array.h"
 #include "onnxruntime.h"
 #include "tiles.h"
 
@@ -199,10 +199,10 @@ TEST(onnx_of_r18_with_its_max_pool)
 
 /* ---- safetensors ---- */
 
-static void check_tensor(const struct safetensors *file, const struct trained *trained,
+static void check_tensor(const akin_safetensors *file, const struct trained *trained,
                          const struct arch_tensor *tensor)
 {
-    const struct safetensors_tensor *found = safetensors_find(file, tensor->name);
+    const struct akin_tensor *found = akin_safetensors_find(file, tensor->name);
     const bool counted = tensor->role == ARCH_MEAN || tensor->role == ARCH_VARIANCE;
     const float *block = counted ? trained->statistics : trained->parameters;
     if (!check_that((found != NULL) == !tensor->head, __FILE__, __LINE__, tensor->name) || !found)
@@ -210,7 +210,7 @@ static void check_tensor(const struct safetensors *file, const struct trained *t
     CHECK_EQ(found->rank, tensor->rank);
     for (uint32_t i = 0; i < tensor->rank; i++)
         CHECK_EQ(found->dims[i], tensor->dims[i]);
-    REQUIRE(found->type == SAFETENSORS_F32 && found->count == tensor->count);
+    REQUIRE(found->type == AKIN_TENSOR_F32 && found->count == tensor->count);
     CHECK(!memcmp(found->data, block + tensor->offset, tensor->count * sizeof *block));
 }
 
@@ -218,22 +218,23 @@ TEST(safetensors_hold_the_net_as_it_learnt)
 {
     const char *dir = check_folder();
     struct tiles tiles = tiles_make(TILES, PX, 3);
-    struct safetensors *file = NULL;
+    akin_safetensors *file = NULL;
     akin_model *model = made("r10h", &tiles, 3);
     char path[AKIN_PATH_MAX];
     REQUIRE(model != NULL);
     const struct trained *trained = model->state;
     REQUIRE_OK(akin_model_save(model, dir, err));
     REQUIRE(file_of(path, dir, TRAINED_SAFETENSORS_NAME));
-    REQUIRE_OK(safetensors_open(&file, path, err));
+    REQUIRE_OK(akin_safetensors_open(&file, path, err));
     for (size_t t = 0; t < trained->table.count; t++)
         check_tensor(file, trained, &trained->table.tensors[t]);
-    CHECK(safetensors_find(file, "conv1.weight") && safetensors_find(file, "bn1.running_var"));
-    CHECK_TEXT(safetensors_metadata(file, "preset"), "r10h");
-    CHECK_TEXT(safetensors_metadata(file, "bands"), "3");
-    CHECK_TEXT(safetensors_metadata(file, "mean"), "[100, 105, 110]");
-    CHECK_CONTAINS(safetensors_metadata(file, "std"), "[50, 51");
-    safetensors_close(file);
+    CHECK(akin_safetensors_find(file, "conv1.weight") &&
+          akin_safetensors_find(file, "bn1.running_var"));
+    CHECK_TEXT(akin_safetensors_metadata(file, "preset"), "r10h");
+    CHECK_TEXT(akin_safetensors_metadata(file, "bands"), "3");
+    CHECK_TEXT(akin_safetensors_metadata(file, "mean"), "[100, 105, 110]");
+    CHECK_CONTAINS(akin_safetensors_metadata(file, "std"), "[50, 51");
+    akin_safetensors_close(file);
     akin_model_free(model);
     tiles_free(&tiles);
 }

@@ -4,7 +4,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "../../src/search/csv_rows.h"
 #include "../../src/search/eval_score.h"
 #include "../check.h"
 #include "vectors.h"
@@ -266,103 +265,6 @@ TEST(csv_labels_that_contradict_or_are_not_clear)
         CHECK_CONTAINS(error.text, cases[i].says);
     }
     CHECK_EQ(eval_of(made.dir, "/no/such.csv", 1, &result, &error), AKIN_ERR_NOT_FOUND);
-}
-
-/* ---- the CSV reader ---- */
-
-#define ROWS_TEXT_MAX 256
-
-/* All rows of two fields as "a|b;" into out; the status of the first fault. */
-static akin_status read_rows(const char *text, size_t size, char out[ROWS_TEXT_MAX],
-                             akin_error *err)
-{
-    char *copy = malloc(size + 1); /* no byte more: ASan watches its end */
-    memcpy(copy, text, size);
-    copy[size] = '\0';
-    struct csv_rows rows;
-    csv_rows_init(&rows, copy, size, "f.csv");
-    char *fields[2];
-    bool end = false;
-    akin_status status = AKIN_OK;
-    *out = '\0';
-    while (status == AKIN_OK && !end) {
-        status = csv_rows_next(&rows, fields, 2, &end, err);
-        if (status == AKIN_OK && !end)
-            snprintf(out + strlen(out), ROWS_TEXT_MAX - strlen(out), "%s|%s;", fields[0],
-                     fields[1]);
-    }
-    free(copy);
-    return status;
-}
-
-TEST(csv_rows_as_rfc_4180_has_them)
-{
-    const struct {
-        const char *text, *rows;
-    } good[] = {
-        {"", ""},
-        {"\n\r\n\n", ""},
-        {"a,b", "a|b;"},
-        {"a,b\n", "a|b;"},
-        {"a,b\r\nc,d\r\n", "a|b;c|d;"},
-        {",\n", "|;"},
-        {"\"\",\"\"", "|;"},
-        {"\"a,b\",\"c\"\"d\"\n", "a,b|c\"d;"},
-        {"\"\"\"\",\"\"\"\"\"\"", "\"|\"\";"},
-        {"\"a\r\nb\",c\nd,e", "a\r\nb|c;d|e;"},
-        {"\xef\xbb\xbf\"a\",b", "a|b;"},
-        {" a , b ", " a | b ;"},
-    };
-    char out[ROWS_TEXT_MAX];
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        CHECK_EQ(read_rows(good[i].text, strlen(good[i].text), out, NULL), AKIN_OK);
-        CHECK_TEXT(out, good[i].rows);
-    }
-}
-
-TEST(csv_faults_name_the_line)
-{
-    const struct {
-        const char *text;
-        size_t size;
-        const char *says;
-    } bad[] = {
-        {"a", 1, "line 1: 1 field where"},
-        {"a,b\nc,d,e\n", 10, "line 2: 3 fields where"},
-        {"\n\n\"a", 4, "line 3: the closing quote"},
-        {"a,\"x\ny\"\nb,\"", 11, "line 3: the closing quote"},
-        {"a,b\"c", 5, "line 1: a quote inside"},
-        {"\"a\"b,c", 6, "line 1: text after"},
-        {"a,\"b\" \n", 7, "line 1: text after"},
-        {"a\rb,c", 5, "line 1: a control"},
-        {"a,b\nc,d\r", 8, "line 2: a control"},
-        {"a\0b,c", 5, "line 1: a control"},
-        {"\"a\0b\",c", 7, "line 1: a NUL"},
-        {"\"", 1, "line 1: the closing quote"},
-        {"a,\"", 3, "line 1: the closing quote"},
-    };
-    char out[ROWS_TEXT_MAX];
-    akin_error error = {0};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        CHECK_EQ(read_rows(bad[i].text, bad[i].size, out, &error), AKIN_ERR_INVALID);
-        CHECK_CONTAINS(error.text, "'f.csv'");
-        CHECK_CONTAINS(error.text, bad[i].says);
-    }
-}
-
-/* Any bytes end, inside their bounds. */
-TEST(csv_of_random_bytes_ends)
-{
-    static const char letters[] = "a,\"\n\r\0b\xef";
-    char text[48], out[ROWS_TEXT_MAX];
-    size_t fine = 0;
-    for (uint64_t round = 0; round < 20000; round++) {
-        const size_t size = akin_random_below(9, 1, round, sizeof text);
-        for (size_t i = 0; i < size; i++)
-            text[i] = letters[akin_random_below(round, 2, i, 5 + round % 4)];
-        fine += read_rows(text, size, out, NULL) == AKIN_OK;
-    }
-    CHECK(fine > 100 && fine < 19000);
 }
 
 int main(int argc, char **argv)

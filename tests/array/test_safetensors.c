@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../src/model/safetensors.h"
 #include "../check.h"
+#include "akin/array.h"
 
 /* A file in memory: a header, as long as it is, and data behind it. */
 struct bytes {
@@ -28,11 +28,11 @@ static struct bytes file_of(const char *header, const void *data, size_t data_si
     return file;
 }
 
-static struct safetensors *parsed(const struct bytes *file)
+static akin_safetensors *parsed(const struct bytes *file)
 {
-    struct safetensors *tensors = NULL;
+    akin_safetensors *tensors = NULL;
     akin_error err = {0};
-    if (safetensors_parse(&tensors, file->data, file->size, "test", &err) != AKIN_OK)
+    if (akin_safetensors_parse(&tensors, file->data, file->size, "test", &err) != AKIN_OK)
         printf("# %s\n", err.text);
     return tensors;
 }
@@ -40,9 +40,9 @@ static struct safetensors *parsed(const struct bytes *file)
 /* Refused, with `part` in the reason. */
 static void refused(const struct bytes *file, size_t size, const char *part)
 {
-    struct safetensors *tensors = NULL;
+    akin_safetensors *tensors = NULL;
     akin_error err = {0};
-    CHECK(safetensors_parse(&tensors, file->data, size, "test", &err) != AKIN_OK);
+    CHECK(akin_safetensors_parse(&tensors, file->data, size, "test", &err) != AKIN_OK);
     CHECK(tensors == NULL);
     CHECK_CONTAINS(err.text, part);
 }
@@ -59,33 +59,33 @@ TEST(what_is_written_comes_back)
     const char *dir = check_folder();
     char path[AKIN_PATH_MAX];
     const float stem[6] = {1, -2, 3.5f, 0, NAN, 6}, one = 42;
-    const struct safetensors_tensor tensors[] = {
+    const struct akin_tensor tensors[] = {
         {.name = "stem.weight", .rank = 2, .dims = {2, 3}, .count = 6, .data = stem},
         {.name = "empty", .rank = 1, .dims = {0}, .count = 0, .data = NULL},
         {.name = "bias", .rank = 0, .count = 1, .data = &one},
     };
     const char *const metadata[] = {"format", "pt", "made by", "akin \"1\"", NULL};
-    struct safetensors *file = NULL;
+    akin_safetensors *file = NULL;
     float out[6];
     snprintf(path, sizeof path, "%s/a.safetensors", dir);
-    REQUIRE_OK(safetensors_write(path, tensors, 3, metadata, err));
-    REQUIRE_OK(safetensors_open(&file, path, err));
-    CHECK_EQ(safetensors_count(file), 3);
-    CHECK_TEXT(safetensors_at(file, 0)->name, "bias");
-    CHECK_TEXT(safetensors_at(file, 2)->name, "stem.weight");
-    CHECK_TEXT(safetensors_metadata(file, "made by"), "akin \"1\"");
-    CHECK(safetensors_metadata(file, "else") == NULL);
-    CHECK(safetensors_find(file, "else") == NULL);
-    const struct safetensors_tensor *found = safetensors_find(file, "stem.weight");
+    REQUIRE_OK(akin_safetensors_write(path, tensors, 3, metadata, err));
+    REQUIRE_OK(akin_safetensors_open(&file, path, err));
+    CHECK_EQ(akin_safetensors_count(file), 3);
+    CHECK_TEXT(akin_safetensors_at(file, 0)->name, "bias");
+    CHECK_TEXT(akin_safetensors_at(file, 2)->name, "stem.weight");
+    CHECK_TEXT(akin_safetensors_metadata(file, "made by"), "akin \"1\"");
+    CHECK(akin_safetensors_metadata(file, "else") == NULL);
+    CHECK(akin_safetensors_find(file, "else") == NULL);
+    const struct akin_tensor *found = akin_safetensors_find(file, "stem.weight");
     REQUIRE(found && found->rank == 2 && found->dims[0] == 2 && found->dims[1] == 3);
-    REQUIRE_OK(safetensors_floats(file, found, out, err));
+    REQUIRE_OK(akin_safetensors_floats(file, found, out, err));
     CHECK(!memcmp(out, stem, sizeof stem));
     CHECK_EQ((uintptr_t)found->data % 4, 0);
-    found = safetensors_find(file, "bias");
+    found = akin_safetensors_find(file, "bias");
     REQUIRE(found && found->rank == 0 && found->count == 1);
-    REQUIRE_OK(safetensors_floats(file, found, out, err));
+    REQUIRE_OK(akin_safetensors_floats(file, found, out, err));
     CHECK(out[0] == 42);
-    safetensors_close(file);
+    akin_safetensors_close(file);
 }
 
 TEST(every_type_of_other_tools_is_read)
@@ -104,20 +104,20 @@ TEST(every_type_of_other_tools_is_read)
                                 "\"d\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[7,8]},"
                                 "\"e\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[8,16]}}",
                                 data, sizeof data);
-    struct safetensors *tensors = parsed(&file);
+    akin_safetensors *tensors = parsed(&file);
     static const float expected[] = {-2, 1.5f, 1.5f, 200};
     akin_error refusal = {0};
     float out[2];
     REQUIRE(tensors != NULL);
     for (size_t i = 0; i < 4; i++) {
-        REQUIRE_OK(safetensors_floats(tensors, safetensors_at(tensors, i), out, err));
+        REQUIRE_OK(akin_safetensors_floats(tensors, akin_safetensors_at(tensors, i), out, err));
         CHECK(out[0] == expected[i]);
         CHECK(i != 1 || out[1] == -2);
     }
-    CHECK_EQ(safetensors_floats(tensors, safetensors_at(tensors, 4), out, &refusal),
+    CHECK_EQ(akin_safetensors_floats(tensors, akin_safetensors_at(tensors, 4), out, &refusal),
              AKIN_ERR_UNSUPPORTED);
     CHECK_CONTAINS(refusal.text, "'e' is of type I64");
-    safetensors_close(tensors);
+    akin_safetensors_close(tensors);
 }
 
 #define GOOD "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"
@@ -125,9 +125,9 @@ TEST(every_type_of_other_tools_is_read)
 TEST(a_file_cut_short_is_refused_at_every_length)
 {
     struct bytes file = file_of(GOOD, "12345678", 8);
-    struct safetensors *whole = parsed(&file);
+    akin_safetensors *whole = parsed(&file);
     CHECK(whole != NULL);
-    safetensors_close(whole);
+    akin_safetensors_close(whole);
     for (size_t size = 0; size < file.size; size++)
         refused(&file, size, "'test'");
     file.data[7] = 0x7f;
@@ -166,20 +166,20 @@ TEST(what_cannot_be_written_is_refused_and_leaves_nothing)
     const char *dir = check_folder();
     char path[AKIN_PATH_MAX];
     const float data[2] = {0};
-    struct safetensors_tensor twice[] = {
+    struct akin_tensor twice[] = {
         {.name = "a", .rank = 1, .dims = {2}, .count = 2, .data = data},
         {.name = "a", .rank = 1, .dims = {2}, .count = 2, .data = data},
     };
     akin_error err = {0};
     snprintf(path, sizeof path, "%s/a.safetensors", dir);
-    CHECK_EQ(safetensors_write(path, twice, 2, NULL, &err), AKIN_ERR_INVALID);
+    CHECK_EQ(akin_safetensors_write(path, twice, 2, NULL, &err), AKIN_ERR_INVALID);
     CHECK_CONTAINS(err.text, "'a'");
     twice[0].count = 1;
-    CHECK_EQ(safetensors_write(path, twice, 1, NULL, &err), AKIN_ERR_INVALID);
+    CHECK_EQ(akin_safetensors_write(path, twice, 1, NULL, &err), AKIN_ERR_INVALID);
     CHECK_CONTAINS(err.text, "disagree");
     twice[0].count = 2;
     twice[0].name = "__metadata__";
-    CHECK_EQ(safetensors_write(path, twice, 1, NULL, &err), AKIN_ERR_INVALID);
+    CHECK_EQ(akin_safetensors_write(path, twice, 1, NULL, &err), AKIN_ERR_INVALID);
     CHECK_EQ(akin_file_stat(&(struct akin_file_stat){0}, path, NULL), AKIN_ERR_NOT_FOUND);
 }
 
@@ -189,7 +189,7 @@ TEST(every_allocation_fails_once)
     const char *dir = check_folder();
     char path[AKIN_PATH_MAX];
     const float data[2] = {3, 4};
-    const struct safetensors_tensor tensor = {
+    const struct akin_tensor tensor = {
         .name = "a", .rank = 1, .dims = {2}, .count = 2, .data = data};
     const char *const metadata[] = {"format", "pt", NULL};
     struct bytes file = file_of(GOOD, "12345678", 8);
@@ -197,7 +197,7 @@ TEST(every_allocation_fails_once)
     snprintf(path, sizeof path, "%s/a.safetensors", dir);
     for (long n = 0; status != AKIN_OK && n < 1000; n++) {
         akin_memory_fail_at(n);
-        status = safetensors_write(path, &tensor, 1, metadata, NULL);
+        status = akin_safetensors_write(path, &tensor, 1, metadata, NULL);
         akin_memory_fail_at(-1);
         CHECK(status == AKIN_OK || status == AKIN_ERR_NO_MEMORY);
     }
@@ -205,12 +205,12 @@ TEST(every_allocation_fails_once)
     status = AKIN_ERR_NO_MEMORY;
     size_t used = akin_memory_used();
     for (long n = 0; status != AKIN_OK && n < 1000; n++) {
-        struct safetensors *tensors = NULL;
+        akin_safetensors *tensors = NULL;
         akin_memory_fail_at(n);
-        status = safetensors_parse(&tensors, file.data, file.size, "test", NULL);
+        status = akin_safetensors_parse(&tensors, file.data, file.size, "test", NULL);
         akin_memory_fail_at(-1);
         CHECK(status == AKIN_OK || status == AKIN_ERR_NO_MEMORY);
-        safetensors_close(tensors);
+        akin_safetensors_close(tensors);
     }
     CHECK_EQ(status, AKIN_OK);
     CHECK_EQ(akin_memory_used(), used);

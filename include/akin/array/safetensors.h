@@ -3,23 +3,28 @@
  * file, the way that weights go in and out of other tools. An 8-byte little-endian length, a JSON
  * object of names (type, shape, place), then the numbers (docs/FORMATS.md).
  *
- *     struct safetensors *file = NULL;
- *     safetensors_open(&file, "r10h.safetensors", err);
- *     const struct safetensors_tensor *stem = safetensors_find(file, "conv1.weight");
- *     safetensors_floats(file, stem, weights, err);
+ *     akin_safetensors *file = NULL;
+ *     akin_safetensors_open(&file, "r10h.safetensors", err);
+ *     const struct akin_tensor *stem = akin_safetensors_find(file, "conv1.weight");
+ *     akin_safetensors_floats(file, stem, weights, err);
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#ifndef MODEL_SAFETENSORS_H
-#define MODEL_SAFETENSORS_H
+#ifndef AKIN_ARRAY_SAFETENSORS_H
+#define AKIN_ARRAY_SAFETENSORS_H
 
-#include "akin/core.h"
+#include <stddef.h>
+#include <stdint.h>
 
-#define SAFETENSORS_RANK_MAX 8
-#define SAFETENSORS_TENSORS_MAX 65536
+#include "akin/core/status.h"
+
+#pragma GCC visibility push(default)
+
+#define AKIN_TENSOR_RANK_MAX 8
+#define AKIN_TENSORS_MAX 65536
 
 /* name, bytes of an element */
-#define SAFETENSORS_TYPES(X)                                                                       \
+#define AKIN_TENSOR_TYPES(X)                                                                       \
     X(F32, 4)                                                                                      \
     X(F16, 2)                                                                                      \
     X(BF16, 2)                                                                                     \
@@ -28,51 +33,53 @@
     X(BOOL, 1)                                                                                     \
     X(I16, 2) X(U16, 2) X(I32, 4) X(U32, 4) X(I64, 8) X(U64, 8) X(F64, 8)
 
-enum safetensors_type {
-#define X(name, bytes) SAFETENSORS_##name,
-    SAFETENSORS_TYPES(X)
+enum akin_tensor_type {
+#define X(name, bytes) AKIN_TENSOR_##name,
+    AKIN_TENSOR_TYPES(X)
 #undef X
-        SAFETENSORS_TYPE_COUNT
+        AKIN_TENSOR_TYPE_COUNT
 };
 
-struct safetensors_tensor {
+struct akin_tensor {
     const char *name; /* borrowed from the file, or from the caller who writes */
-    enum safetensors_type type;
+    enum akin_tensor_type type;
     uint32_t rank; /* 0 for a single number */
-    uint64_t dims[SAFETENSORS_RANK_MAX];
+    uint64_t dims[AKIN_TENSOR_RANK_MAX];
     size_t count;     /* of elements: the product of dims */
+    uint64_t offset;  /* of data in the file; not used in writing */
     const void *data; /* as stored, little-endian, perhaps unaligned; in writing F32 only */
 };
 
 /* ---- reading ---- */
 
-struct safetensors;
+typedef struct akin_safetensors akin_safetensors;
 
 /* Maps the file until close. Everything is checked here: lengths, shapes, that the tensors fill the
  * file without a gap or an overlap. AKIN_ERR_CORRUPT says which tensor is wrong. */
-akin_status safetensors_open(struct safetensors **out, const char *path, akin_error *err);
+akin_status akin_safetensors_open(akin_safetensors **out, const char *path, akin_error *err);
 /* The same from bytes, borrowed until close; `what` names them in errors. */
-akin_status safetensors_parse(struct safetensors **out, const void *bytes, size_t size,
-                              const char *what, akin_error *err);
-void safetensors_close(struct safetensors *file);
+akin_status akin_safetensors_parse(akin_safetensors **out, const void *bytes, size_t size,
+                                   const char *what, akin_error *err);
+void akin_safetensors_close(akin_safetensors *file);
 
-size_t safetensors_count(const struct safetensors *file);
+size_t akin_safetensors_count(const akin_safetensors *file);
 /* In the order of their names; index < count. */
-const struct safetensors_tensor *safetensors_at(const struct safetensors *file, size_t index);
-const struct safetensors_tensor *safetensors_find(const struct safetensors *file, const char *name);
+const struct akin_tensor *akin_safetensors_at(const akin_safetensors *file, size_t index);
+const struct akin_tensor *akin_safetensors_find(const akin_safetensors *file, const char *name);
 /* A text of "__metadata__", NULL where there is none of this key. */
-const char *safetensors_metadata(const struct safetensors *file, const char *key);
+const char *akin_safetensors_metadata(const akin_safetensors *file, const char *key);
 /* Elements of F32, F16, BF16, I8 or U8 as f32, out (tensor->count); other types are
  * AKIN_ERR_UNSUPPORTED. Values are as they are, NaN included. */
-akin_status safetensors_floats(const struct safetensors *file,
-                               const struct safetensors_tensor *tensor, float *out,
-                               akin_error *err);
+akin_status akin_safetensors_floats(const akin_safetensors *file, const struct akin_tensor *tensor,
+                                    float *out, akin_error *err);
 
 /* ---- writing ---- */
 
 /* Writes `count` tensors of type F32, in the order given, whole or not at all. `metadata`: pairs of
  * texts, key and value, ended by NULL, or NULL. AKIN_ERR_INVALID for a name twice. */
-akin_status safetensors_write(const char *path, const struct safetensors_tensor *tensors,
-                              size_t count, const char *const *metadata, akin_error *err);
+akin_status akin_safetensors_write(const char *path, const struct akin_tensor *tensors,
+                                   size_t count, const char *const *metadata, akin_error *err);
+
+#pragma GCC visibility pop
 
 #endif

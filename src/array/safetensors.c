@@ -5,17 +5,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "safetensors.h"
-
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "akin/vec.h"
-
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "tensors are written as they lie in memory, which must be little-endian"
-#endif
+#include "elements.h"
 
 #define HEADER_BYTES_MAX (64u << 20)
 #define LENGTH_BYTES 8
@@ -23,33 +17,25 @@
 #define METADATA_KEY "__metadata__"
 #define OFFSET_MAX ((int64_t)1 << 52) /* JSON numbers are exact up to here */
 
-static const struct {
-    const char *name;
-    size_t bytes;
-} types[SAFETENSORS_TYPE_COUNT] = {
-#define X(name, bytes) {#name, bytes},
-    SAFETENSORS_TYPES(X)
-#undef X
-};
-
-struct safetensors {
+struct akin_safetensors {
     struct akin_map map; /* of nothing where the bytes are the caller's */
     akin_json *header;   /* owns the names */
     char *what;
     const unsigned char *data; /* behind the header */
     size_t data_size;
-    struct safetensors_tensor *tensors; /* sorted by name */
+    uint64_t data_at;            /* where that is in the file */
+    struct akin_tensor *tensors; /* sorted by name */
     size_t count;
 };
 
 /* ---- reading ---- */
 
-static akin_status find_type(enum safetensors_type *out, const char *text, const char *name,
+static akin_status find_type(enum akin_tensor_type *out, const char *text, const char *name,
                              const char *what, akin_error *err)
 {
-    for (size_t i = 0; i < SAFETENSORS_TYPE_COUNT; i++)
-        if (!strcmp(types[i].name, text)) {
-            *out = (enum safetensors_type)i;
+    for (size_t i = 0; i < AKIN_TENSOR_TYPE_COUNT; i++)
+        if (!strcmp(elements_name((enum akin_tensor_type)i), text)) {
+            *out = (enum akin_tensor_type)i;
             return AKIN_OK;
         }
     return akin_error_set(err, AKIN_ERR_UNSUPPORTED,
@@ -71,25 +57,25 @@ static bool read_integers(uint64_t *out, const akin_json *array)
 }
 
 /* Element count and bytes of the shape; false where they overflow. */
-static bool tensor_size(struct safetensors_tensor *tensor, size_t *bytes)
+static bool tensor_size(struct akin_tensor *tensor, size_t *bytes)
 {
     tensor->count = 1;
     for (uint32_t i = 0; i < tensor->rank; i++)
         if (!akin_size_mul(&tensor->count, tensor->count, tensor->dims[i]))
             return false;
-    return akin_size_mul(bytes, tensor->count, types[tensor->type].bytes);
+    return akin_size_mul(bytes, tensor->count, elements_bytes(tensor->type));
 }
 
-static akin_status read_tensor(struct safetensors *file, const char *name, akin_error *err)
+static akin_status read_tensor(akin_safetensors *file, const char *name, akin_error *err)
 {
     const akin_json *entry = akin_json_get(file->header, name);
     const akin_json *shape = akin_json_get(entry, "shape");
     const akin_json *offsets = akin_json_get(entry, "data_offsets");
-    struct safetensors_tensor *tensor = &file->tensors[file->count];
+    struct akin_tensor *tensor = &file->tensors[file->count];
     const char *type = NULL;
     uint64_t at[2] = {0};
     size_t bytes;
-    *tensor = (struct safetensors_tensor){.name = name, .rank = (uint32_t)akin_json_count(shape)};
+    *tensor = (struct akin_tensor){.name = name, .rank = (uint32_t)akin_json_count(shape)};
     akin_status status = akin_json_get_text(&type, entry, "dtype", file->what, err);
     if (status == AKIN_OK)
         status = find_type(&tensor->type, type, name, file->what, err);
@@ -97,11 +83,11 @@ static akin_status read_tensor(struct safetensors *file, const char *name, akin_
         return status == AKIN_ERR_INVALID
                    ? akin_error_context(err, AKIN_ERR_CORRUPT, "tensor '%.80s'", name)
                    : status;
-    if (!akin_json_is_array(shape) || akin_json_count(shape) > SAFETENSORS_RANK_MAX ||
+    if (!akin_json_is_array(shape) || akin_json_count(shape) > AKIN_TENSOR_RANK_MAX ||
         !read_integers(tensor->dims, shape))
         return akin_error_set(err, AKIN_ERR_CORRUPT,
                               "'%s': the shape of tensor '%.80s' is not up to %d sizes", file->what,
-                              name, SAFETENSORS_RANK_MAX);
+                              name, AKIN_TENSOR_RANK_MAX);
     if (!akin_json_is_array(offsets) || akin_json_count(offsets) != 2 ||
         !read_integers(at, offsets) || at[0] > at[1] || at[1] > file->data_size)
         return akin_error_set(err, AKIN_ERR_CORRUPT,
@@ -113,13 +99,14 @@ static akin_status read_tensor(struct safetensors *file, const char *name, akin_
                               " bytes, which its shape does not fill",
                               file->what, name, at[1] - at[0]);
     tensor->data = file->data + at[0];
+    tensor->offset = file->data_at + at[0];
     file->count++;
     return AKIN_OK;
 }
 
 static int by_place(const void *a, const void *b)
 {
-    const struct safetensors_tensor *x = a, *y = b;
+    const struct akin_tensor *x = a, *y = b;
     const unsigned char *p = x->data, *q = y->data;
     if (p != q)
         return p < q ? -1 : 1;
@@ -128,22 +115,22 @@ static int by_place(const void *a, const void *b)
 
 static int by_name(const void *a, const void *b)
 {
-    const struct safetensors_tensor *x = a, *y = b;
+    const struct akin_tensor *x = a, *y = b;
     return strcmp(x->name, y->name);
 }
 
 /* One behind the other from the first byte to the last: nothing shared, nothing hidden. */
-static akin_status check_places(struct safetensors *file, akin_error *err)
+static akin_status check_places(akin_safetensors *file, akin_error *err)
 {
     const unsigned char *end = file->data;
     qsort(file->tensors, file->count, sizeof *file->tensors, by_place);
     for (size_t i = 0; i < file->count; i++) {
-        const struct safetensors_tensor *tensor = &file->tensors[i];
+        const struct akin_tensor *tensor = &file->tensors[i];
         if (tensor->data != end)
             return akin_error_set(err, AKIN_ERR_CORRUPT,
                                   "'%s': tensor '%.80s' overlaps the one before it or leaves a gap",
                                   file->what, tensor->name);
-        end += tensor->count * types[tensor->type].bytes;
+        end += tensor->count * elements_bytes(tensor->type);
     }
     if (end != file->data + file->data_size)
         return akin_error_set(err, AKIN_ERR_CORRUPT, "'%s': %zu bytes behind the last tensor",
@@ -152,7 +139,7 @@ static akin_status check_places(struct safetensors *file, akin_error *err)
     return AKIN_OK;
 }
 
-static akin_status read_header(struct safetensors *file, const unsigned char *bytes, size_t size,
+static akin_status read_header(akin_safetensors *file, const unsigned char *bytes, size_t size,
                                akin_error *err)
 {
     uint64_t length = 0;
@@ -165,7 +152,8 @@ static akin_status read_header(struct safetensors *file, const unsigned char *by
                               "'%s' is cut short or not a safetensors file: a header of %" PRIu64
                               " bytes in a file of %zu",
                               file->what, length, size);
-    file->data = bytes + LENGTH_BYTES + length;
+    file->data_at = LENGTH_BYTES + length;
+    file->data = bytes + file->data_at;
     file->data_size = size - LENGTH_BYTES - length;
     akin_status status = akin_json_parse(&file->header, (const char *)bytes + LENGTH_BYTES,
                                          (size_t)length, file->what, err);
@@ -173,12 +161,12 @@ static akin_status read_header(struct safetensors *file, const unsigned char *by
                                       : status;
 }
 
-static akin_status read_tensors(struct safetensors *file, akin_error *err)
+static akin_status read_tensors(akin_safetensors *file, akin_error *err)
 {
     size_t count = akin_json_count(file->header);
-    if (count > SAFETENSORS_TENSORS_MAX)
+    if (count > AKIN_TENSORS_MAX)
         return akin_error_set(err, AKIN_ERR_LIMIT, "'%s' has %zu tensors, at most %d are read",
-                              file->what, count, SAFETENSORS_TENSORS_MAX);
+                              file->what, count, AKIN_TENSORS_MAX);
     file->tensors = akin_alloc_zero(count + 1, sizeof *file->tensors);
     if (!file->tensors)
         return akin_error_memory(err, count * sizeof *file->tensors, "a list of tensors");
@@ -190,10 +178,10 @@ static akin_status read_tensors(struct safetensors *file, akin_error *err)
     return status == AKIN_OK ? check_places(file, err) : status;
 }
 
-akin_status safetensors_parse(struct safetensors **out, const void *bytes, size_t size,
-                              const char *what, akin_error *err)
+akin_status akin_safetensors_parse(akin_safetensors **out, const void *bytes, size_t size,
+                                   const char *what, akin_error *err)
 {
-    struct safetensors *file = akin_alloc_zero(1, sizeof *file);
+    akin_safetensors *file = akin_alloc_zero(1, sizeof *file);
     char *name = akin_strdup(what);
     akin_status status = AKIN_OK;
     if (!file || !name) {
@@ -208,18 +196,18 @@ akin_status safetensors_parse(struct safetensors **out, const void *bytes, size_
     if (status == AKIN_OK)
         *out = file;
     else
-        safetensors_close(file);
+        akin_safetensors_close(file);
     return status;
 }
 
-akin_status safetensors_open(struct safetensors **out, const char *path, akin_error *err)
+akin_status akin_safetensors_open(akin_safetensors **out, const char *path, akin_error *err)
 {
     struct akin_map map = {0};
-    struct safetensors *file = NULL;
+    akin_safetensors *file = NULL;
     akin_status status = akin_map_open(&map, path, err);
     if (status != AKIN_OK)
         return status;
-    status = safetensors_parse(&file, map.data, map.size, path, err);
+    status = akin_safetensors_parse(&file, map.data, map.size, path, err);
     if (status != AKIN_OK) {
         akin_map_close(&map);
         return status;
@@ -229,7 +217,7 @@ akin_status safetensors_open(struct safetensors **out, const char *path, akin_er
     return AKIN_OK;
 }
 
-void safetensors_close(struct safetensors *file)
+void akin_safetensors_close(akin_safetensors *file)
 {
     if (!file)
         return;
@@ -240,82 +228,45 @@ void safetensors_close(struct safetensors *file)
     akin_free(file);
 }
 
-size_t safetensors_count(const struct safetensors *file)
+size_t akin_safetensors_count(const akin_safetensors *file)
 {
     return file->count;
 }
 
-const struct safetensors_tensor *safetensors_at(const struct safetensors *file, size_t index)
+const struct akin_tensor *akin_safetensors_at(const akin_safetensors *file, size_t index)
 {
     return &file->tensors[index];
 }
 
-const struct safetensors_tensor *safetensors_find(const struct safetensors *file, const char *name)
+const struct akin_tensor *akin_safetensors_find(const akin_safetensors *file, const char *name)
 {
-    const struct safetensors_tensor key = {.name = name};
+    const struct akin_tensor key = {.name = name};
     return bsearch(&key, file->tensors, file->count, sizeof key, by_name);
 }
 
-const char *safetensors_metadata(const struct safetensors *file, const char *key)
+const char *akin_safetensors_metadata(const akin_safetensors *file, const char *key)
 {
     return akin_json_text_value(akin_json_get(akin_json_get(file->header, METADATA_KEY), key));
 }
 
-/* bf16 is the upper half of an f32. */
-static void widen_bf16(float *out, const unsigned char *in, size_t n)
+akin_status akin_safetensors_floats(const akin_safetensors *file, const struct akin_tensor *tensor,
+                                    float *out, akin_error *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits = (uint32_t)in[2 * i] << 16 | (uint32_t)in[2 * i + 1] << 24;
-        memcpy(&out[i], &bits, sizeof bits);
-    }
-}
-
-/* Through a piece of aligned memory, since a tensor may begin at an odd byte. */
-static void widen_f16(float *out, const unsigned char *in, size_t n)
-{
-    akin_f16 piece[256];
-    for (size_t i = 0; i < n;) {
-        size_t now = n - i < 256 ? n - i : 256;
-        memcpy(piece, in + 2 * i, now * sizeof *piece);
-        akin_kernels()->f32_from_f16(out + i, piece, now);
-        i += now;
-    }
-}
-
-akin_status safetensors_floats(const struct safetensors *file,
-                               const struct safetensors_tensor *tensor, float *out, akin_error *err)
-{
-    const unsigned char *in = tensor->data;
-    switch (tensor->type) {
-    case SAFETENSORS_F32:
-        if (tensor->count)
-            memcpy(out, in, tensor->count * sizeof *out);
-        return AKIN_OK;
-    case SAFETENSORS_F16:
-        widen_f16(out, in, tensor->count);
-        return AKIN_OK;
-    case SAFETENSORS_BF16:
-        widen_bf16(out, in, tensor->count);
-        return AKIN_OK;
-    case SAFETENSORS_I8:
-        for (size_t i = 0; i < tensor->count; i++)
-            out[i] = (int8_t)in[i];
-        return AKIN_OK;
-    case SAFETENSORS_U8:
-        for (size_t i = 0; i < tensor->count; i++)
-            out[i] = in[i];
-        return AKIN_OK;
-    default:
+    const bool weights = tensor->type == AKIN_TENSOR_F32 || tensor->type == AKIN_TENSOR_F16 ||
+                         tensor->type == AKIN_TENSOR_BF16 || tensor->type == AKIN_TENSOR_I8 ||
+                         tensor->type == AKIN_TENSOR_U8;
+    if (!weights)
         return akin_error_set(err, AKIN_ERR_UNSUPPORTED,
                               "'%s': tensor '%.80s' is of type %s; weights are read from F32, F16, "
                               "BF16, I8 and U8",
-                              file->what, tensor->name, types[tensor->type].name);
-    }
+                              file->what, tensor->name, elements_name(tensor->type));
+    elements_floats(out, 1, tensor->data, tensor->type, tensor->count);
+    return AKIN_OK;
 }
 
 /* ---- writing ---- */
 
-static akin_json *shape_of(const struct safetensors_tensor *tensor)
+static akin_json *shape_of(const struct akin_tensor *tensor)
 {
     akin_json *shape = akin_json_array();
     for (uint32_t i = 0; i < tensor->rank; i++)
@@ -324,12 +275,12 @@ static akin_json *shape_of(const struct safetensors_tensor *tensor)
 }
 
 /* One entry of the header; *at moves behind the tensor. */
-static akin_status describe(akin_json *header, const struct safetensors_tensor *tensor, size_t *at,
+static akin_status describe(akin_json *header, const struct akin_tensor *tensor, size_t *at,
                             akin_error *err)
 {
-    struct safetensors_tensor shaped = *tensor;
+    struct akin_tensor shaped = *tensor;
     size_t bytes, end = 0;
-    if (tensor->type != SAFETENSORS_F32 || tensor->rank > SAFETENSORS_RANK_MAX ||
+    if (tensor->type != AKIN_TENSOR_F32 || tensor->rank > AKIN_TENSOR_RANK_MAX ||
         !tensor_size(&shaped, &bytes) || shaped.count != tensor->count ||
         !akin_size_add(&end, *at, bytes) || end > (size_t)OFFSET_MAX)
         return akin_error_set(err, AKIN_ERR_INVALID,
@@ -341,7 +292,7 @@ static akin_status describe(akin_json *header, const struct safetensors_tensor *
     akin_json *entry = akin_json_object(), *offsets = akin_json_array();
     akin_json_append(offsets, akin_json_integer((int64_t)*at));
     akin_json_append(offsets, akin_json_integer((int64_t)end));
-    akin_json_set(entry, "dtype", akin_json_string(types[tensor->type].name));
+    akin_json_set(entry, "dtype", akin_json_string(elements_name(tensor->type)));
     akin_json_set(entry, "shape", shape_of(tensor));
     akin_json_set(entry, "data_offsets", offsets);
     akin_json_set(header, tensor->name, entry);
@@ -349,7 +300,7 @@ static akin_status describe(akin_json *header, const struct safetensors_tensor *
     return AKIN_OK;
 }
 
-static akin_status header_text(struct akin_buffer *out, const struct safetensors_tensor *tensors,
+static akin_status header_text(struct akin_buffer *out, const struct akin_tensor *tensors,
                                size_t count, const char *const *metadata, akin_error *err)
 {
     akin_json *header = akin_json_object();
@@ -371,8 +322,8 @@ static akin_status header_text(struct akin_buffer *out, const struct safetensors
     return status;
 }
 
-akin_status safetensors_write(const char *path, const struct safetensors_tensor *tensors,
-                              size_t count, const char *const *metadata, akin_error *err)
+akin_status akin_safetensors_write(const char *path, const struct akin_tensor *tensors,
+                                   size_t count, const char *const *metadata, akin_error *err)
 {
     akin_atomic_file *file = NULL;
     struct akin_buffer header;
