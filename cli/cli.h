@@ -34,7 +34,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cmd_init, cmd_add, cmd_search, cmd_eval, cmd_status, cmd_verify,
-    cmd_embed, cmd_train;
+    cmd_embed, cmd_train, cmd_import, cmd_export;
 
 /* Walks the arguments behind the command's name. --name value, --name=value, -k value, -kvalue;
  * "--" ends the options. */
@@ -81,6 +81,17 @@ void cli_talk_end(struct cli_talk *talk);
  * with .npy. An answer whose picture is damaged is named on stderr and left out. */
 akin_status cli_write_where(akin_engine *engine, const struct akin_question *question,
                             const struct akin_answers *answers, const char *path, akin_error *err);
+
+/* A line an answer, or a JSON object, written as they are made. */
+akin_status cli_print_answers(akin_engine *engine, const struct akin_answers *answers, bool json,
+                              akin_error *err);
+/* On stderr. */
+void cli_explain(const struct akin_explain *explain);
+/* Polygons from a file's text, or from the value itself. */
+akin_status cli_read_polygon(akin_polygon **out, const char *value, akin_error *err);
+/* As akin_question_add; of AKIN_EXAMPLE_VECTOR every row of the file `path`. */
+akin_status cli_add_example(struct akin_question *question, akin_engine *engine,
+                            const struct akin_example *example, akin_error *err);
 
 /* Writes to stdout. */
 akin_status cli_print(const struct akin_buffer *text, akin_error *err);

@@ -3,8 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <inttypes.h>
-#include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,17 +13,23 @@ enum {
     IMAGE,
     TILE,
     AT,
+    VECTOR,
     UNLIKE_IMAGE,
     UNLIKE_TILE,
     UNLIKE_AT,
+    UNLIKE_VECTOR,
     COUNT,
     BBOX,
+    POLYGON,
     DATETIME,
+    SOURCE,
+    LABEL,
     MAX_NODATA,
     MAX_GAP,
     MIN_TEXTURE,
     THRESHOLD,
     COLLAPSE,
+    RECALL,
     EXACT,
     MODEL,
     KEEP_EXAMPLES,
@@ -37,21 +42,35 @@ enum {
 };
 
 static const struct cli_option options[] = {
-    {0, "image", "FILE", "more like this picture (may be given again, as the next five)"},
+    {0, "image", "FILE", "more like this picture (may be given again, as the next seven)"},
     {0, "tile", "KEY", "more like this tile: its 16 hex digits"},
     {0, "at", "LON,LAT[,TIME]", "more like the tile there (then; else the latest)"},
+    {0, "vector", "FILE", "more like the vectors of this NPY, fvecs or safetensors file"},
     {0, "unlike-image", "FILE", "less like this picture"},
     {0, "unlike-tile", "KEY", "less like this tile"},
     {0, "unlike-at", "LON,LAT[,TIME]", "less like the tile there"},
-    {'k', "count", "N", "how many answers, 1 to 100000 (default 20)"},
+    {0, "unlike-vector", "FILE", "less like the vectors of this file"},
+    {'k', "count", "N",
+     "how many answers, 1 to 100000 (default 20; with --threshold as many\n"
+     "as there are)"},
     {0, "bbox", "W,S,E,N", "only tiles that touch this box; west > east crosses the antimeridian"},
+    {0, "polygon", "FILE|WKT",
+     "only tiles that touch the polygons of this GeoJSON or WKT file, or\n"
+     "of this POLYGON((...))"},
     {0, "datetime", "A/B", "only tiles of this time: 2020, 2020-09, A/B, ../B, A/.."},
+    {0, "source", "TEXT",
+     "only tiles of images of this address, in this folder, or matching\n"
+     "this glob (may be given again, as --label)"},
+    {0, "label", "NAME", "only tiles of images from a folder of this name"},
     {0, "max-nodata", "F", "only tiles with at most this share of missing pixels, 0 to 1"},
     {0, "max-gap", "F", "only tiles with at most this share of black gaps, 0 to 1"},
     {0, "min-texture", "F", "only tiles with at least this standard deviation, 0 to 127"},
-    {0, "threshold", "F", "only answers with at least this score, -1 to 1"},
+    {0, "threshold", "F", "only answers with at least this score (a cosine: -1 to 1)"},
     {0, "collapse", "place", "one answer a place"},
-    {0, "exact", NULL, "scan every vector (so far every search does)"},
+    {0, "recall", "F",
+     "what share of the true answers there should be on average, 0.5 to 1\n"
+     "(default 0.95)"},
+    {0, "exact", NULL, "look at every vector: --recall 1"},
     {0, "model", "NAME", "of another encoder than the collection's default"},
     {0, "keep-examples", NULL, "tiles given as examples may be among the answers"},
     {0, "explain", NULL, "say on stderr how it was answered"},
@@ -76,6 +95,8 @@ const struct cli_command cmd_search = {
     run};
 
 #define EXAMPLES_MAX 256
+#define CHOICES_MAX 256
+#define COUNT_MAX 100000
 
 struct request {
     const char *dir;
@@ -83,8 +104,11 @@ struct request {
     size_t example_count;
     struct akin_question question;
     struct akin_engine_options engine;
+    const char *sources[CHOICES_MAX], *labels[CHOICES_MAX];
+    struct akin_choice choice;
+    akin_polygon *polygon; /* owned */
     const char *html, *where;
-    bool json, geojson, explain;
+    bool json, geojson, explain, counted;
 };
 
 /* "LON,LAT" or "LON,LAT,TIME". */
@@ -119,6 +143,8 @@ static akin_status add_example(struct request *request, int option, const char *
     struct akin_example *example = &request->examples[request->example_count++];
     *example = (struct akin_example){.kind = AKIN_EXAMPLE_IMAGE, .path = value};
     example->unlike = option >= UNLIKE_IMAGE;
+    if (option == VECTOR || option == UNLIKE_VECTOR)
+        example->kind = AKIN_EXAMPLE_VECTOR;
     if (option == TILE || option == UNLIKE_TILE) {
         example->kind = AKIN_EXAMPLE_TILE;
         return akin_tile_key_parse(&example->key, value, err);
@@ -126,12 +152,38 @@ static akin_status add_example(struct request *request, int option, const char *
     return option == AT || option == UNLIKE_AT ? parse_point(example, value, err) : AKIN_OK;
 }
 
-static akin_status set_filter(struct akin_filter *filter, int option, const char *value,
+static akin_status add_choice(const char **list, size_t *count, const char *value, akin_error *err)
+{
+    if (*count == CHOICES_MAX)
+        return akin_error_set(err, AKIN_ERR_LIMIT, "more than %d sources or labels", CHOICES_MAX);
+    if (!*value)
+        return akin_error_set(err, AKIN_ERR_INVALID, "an empty source or label");
+    list[(*count)++] = value;
+    return AKIN_OK;
+}
+
+static akin_status set_polygon(struct request *request, const char *value, akin_error *err)
+{
+    akin_polygon_free(request->polygon);
+    request->polygon = NULL;
+    akin_status status = cli_read_polygon(&request->polygon, value, err);
+    request->question.filter.polygon = request->polygon;
+    return status;
+}
+
+static akin_status set_filter(struct request *request, int option, const char *value,
                               akin_error *err)
 {
+    struct akin_filter *filter = &request->question.filter;
     switch (option) {
     case BBOX:
         return akin_bbox_parse(&filter->bbox, value, err);
+    case POLYGON:
+        return set_polygon(request, value, err);
+    case SOURCE:
+        return add_choice(request->sources, &request->choice.source_count, value, err);
+    case LABEL:
+        return add_choice(request->labels, &request->choice.label_count, value, err);
     case DATETIME:
         return akin_interval_parse(&filter->time, value, err);
     case MAX_NODATA:
@@ -146,20 +198,28 @@ static akin_status set_filter(struct akin_filter *filter, int option, const char
 static akin_status set(struct request *request, int option, const char *value, akin_error *err)
 {
     uint64_t number = 0;
-    double threshold = 0;
+    double fraction = 0;
     akin_status status = AKIN_OK;
-    if (option <= UNLIKE_AT)
+    if (option <= UNLIKE_VECTOR)
         return add_example(request, option, value, err);
     if (option >= BBOX && option <= MIN_TEXTURE)
-        return set_filter(&request->question.filter, option, value, err);
+        return set_filter(request, option, value, err);
     switch (option) {
     case COUNT:
-        status = akin_parse_u64(&number, value, 1, 100000, "-k", err);
+        status = akin_parse_u64(&number, value, 1, COUNT_MAX, "-k", err);
         request->question.k = number;
+        request->counted = true;
         break;
     case THRESHOLD:
-        status = akin_parse_double(&threshold, value, -1, 1, "--threshold", err);
-        request->question.threshold = (float)threshold;
+        status = akin_parse_double(&fraction, value, -1e30, 1e30, "--threshold", err);
+        request->question.threshold = (float)fraction;
+        break;
+    case RECALL:
+        status = akin_parse_double(&fraction, value, 0.5, 1, "--recall", err);
+        request->question.recall = (float)fraction;
+        break;
+    case EXACT:
+        request->question.recall = 1;
         break;
     case COLLAPSE:
         if (strcmp(value, "place") != 0)
@@ -187,58 +247,10 @@ static akin_status set(struct request *request, int option, const char *value, a
     case WHERE:
         request->where = value;
         break;
-    case THREADS:
+    default:
         status = akin_parse_u64(&number, value, 1, 256, "-j", err);
         request->engine.threads = (unsigned)number;
-        break;
-    default: /* --exact: every search is, so far */
-        break;
     }
-    return status;
-}
-
-/* ---- answers ---- */
-
-/* A name may hold anything but NUL; a line an answer is one line: control characters become "?"
- * (--json has them all). */
-static akin_status append_name(struct akin_buffer *out, const char *name, akin_error *err)
-{
-    akin_status status = AKIN_OK;
-    for (const char *at = name; *at && status == AKIN_OK; at++) {
-        bool control = (unsigned char)*at < 0x20 || *at == 0x7f;
-        status = akin_buffer_append(out, control ? "?" : at, 1, err);
-    }
-    return status == AKIN_OK ? akin_buffer_append(out, "\n", 1, err) : status;
-}
-
-static akin_status text_line(akin_engine *engine, const struct akin_answer *answer, size_t rank,
-                             struct akin_buffer *out, akin_error *err)
-{
-    char key[AKIN_TILE_KEY_TEXT_MAX], time[AKIN_INTERVAL_TEXT_MAX], place[40] = "";
-    const struct akin_scene *scene = NULL;
-    struct akin_bbox bbox = akin_columns_bbox(&answer->columns);
-    akin_status status = akin_engine_scene(engine, answer->scene, &scene, err);
-    if (status != AKIN_OK)
-        return status;
-    if (akin_bbox_known(bbox)) {
-        double lon, lat;
-        akin_bbox_center(bbox, &lon, &lat);
-        snprintf(place, sizeof place, "%.2f,%.2f", lon, lat);
-    }
-    akin_tile_key_format(key, answer->key);
-    akin_interval_format(time, akin_columns_interval(&answer->columns));
-    status =
-        akin_buffer_printf(out, err, "%4zu  %.4f  %s  %-15s  %-12s  ", rank, (double)answer->score,
-                           key, place[0] ? place : "-", time[0] ? time : "-");
-    return status == AKIN_OK ? append_name(out, scene->uri, err) : status;
-}
-
-static akin_status text_lines(akin_engine *engine, const struct akin_answers *answers,
-                              struct akin_buffer *out, akin_error *err)
-{
-    akin_status status = AKIN_OK;
-    for (size_t i = 0; i < answers->count && status == AKIN_OK; i++)
-        status = text_line(engine, &answers->answers[i], i + 1, out, err);
     return status;
 }
 
@@ -246,12 +258,15 @@ static akin_status write_answers(struct request *request, akin_engine *engine,
                                  const struct akin_answers *answers, akin_error *err)
 {
     struct akin_buffer text;
+    if (!request->geojson && !request->html)
+        return cli_print_answers(engine, answers, request->json, err);
     akin_buffer_init(&text, (size_t)1 << 30);
-    akin_status status = request->geojson ? akin_answers_geojson(engine, answers, &text, err)
-                         : request->json  ? akin_answers_json(engine, answers, &text, err)
-                                          : text_lines(engine, answers, &text, err);
+    akin_status status = AKIN_OK;
+    if (request->geojson)
+        status = akin_answers_geojson(engine, answers, &text, err);
     if (status == AKIN_OK)
-        status = cli_print(&text, err);
+        status = request->geojson ? cli_print(&text, err)
+                                  : cli_print_answers(engine, answers, request->json, err);
     akin_buffer_clear(&text);
     if (status == AKIN_OK && request->html) {
         status = akin_answers_html(engine, &request->question, answers, NULL, &text, err);
@@ -260,18 +275,6 @@ static akin_status write_answers(struct request *request, akin_engine *engine,
     }
     akin_buffer_fini(&text);
     return status;
-}
-
-static void explain(const struct akin_explain *explain)
-{
-    fprintf(stderr,
-            "%s: %zu likes, %zu unlikes, %zu vectors; %" PRIu64 " segments, %" PRIu64
-            " skipped by zone; %" PRIu64 " vectors scanned, %" PRIu64
-            " filtered out, %.1f MB read; examples %.1f ms, search %.1f ms\n",
-            explain->way, explain->likes, explain->unlikes, explain->vectors,
-            explain->work.segments, explain->work.segments_skipped, explain->work.rows_scanned,
-            explain->work.rows_filtered, (double)explain->work.bytes_read / 1e6, explain->encode_ms,
-            explain->search_ms);
 }
 
 static int search(struct request *request)
@@ -285,7 +288,11 @@ static int search(struct request *request)
     request->engine.talk = &talk.talk;
     akin_status status = akin_engine_open(&engine, request->dir, &request->engine, &err);
     for (size_t i = 0; i < request->example_count && status == AKIN_OK; i++)
-        status = akin_question_add(&request->question, engine, &request->examples[i], &err);
+        status = cli_add_example(&request->question, engine, &request->examples[i], &err);
+    request->choice.sources = request->sources;
+    request->choice.labels = request->labels;
+    if (status == AKIN_OK && (request->choice.source_count || request->choice.label_count))
+        status = akin_question_choose(&request->question, engine, &request->choice, &err);
     if (status == AKIN_OK)
         status = akin_ask(engine, &request->question, &answers, &err);
     if (status == AKIN_OK)
@@ -293,7 +300,7 @@ static int search(struct request *request)
     if (status == AKIN_OK && request->where)
         status = cli_write_where(engine, &request->question, &answers, request->where, &err);
     if (status == AKIN_OK && request->explain)
-        explain(&answers.explain);
+        cli_explain(&answers.explain);
     akin_answers_free(&answers);
     akin_question_fini(&request->question);
     akin_engine_close(engine);
@@ -324,10 +331,12 @@ static int parse(struct request *request, int argc, char **argv)
         }
     }
     if (!request->dir || !request->example_count) {
-        cli_misuse(&cmd_search,
-                   request->dir ? "like what? give --image, --tile or --at" : "which collection?");
+        cli_misuse(&cmd_search, request->dir ? "like what? give --image, --tile, --at or --vector"
+                                             : "which collection?");
         return CLI_BAD;
     }
+    if (!request->counted && isfinite(request->question.threshold))
+        request->question.k = COUNT_MAX;
     return CLI_END;
 }
 
@@ -339,6 +348,7 @@ static int run(int argc, char **argv)
     akin_question_init(&request->question);
     int parsed = parse(request, argc, argv);
     int exit_status = parsed == CLI_END ? search(request) : cli_exit(parsed);
+    akin_polygon_free(request->polygon);
     free(request);
     return exit_status;
 }

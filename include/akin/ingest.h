@@ -13,6 +13,7 @@
 
 #include "akin/catalog.h"
 #include "akin/core.h"
+#include "akin/index.h"
 #include "akin/model.h"
 #include "akin/source.h"
 
@@ -88,6 +89,53 @@ struct akin_embed_report {
  * Needs chips (AKIN_ERR_UNSUPPORTED without). The report (may be NULL) is filled in every case. */
 akin_status akin_embed(const char *dir, const struct akin_embed_options *options,
                        struct akin_embed_report *report, akin_error *err);
+
+/* ---- vectors made elsewhere ---- */
+
+#define AKIN_IMPORT_NAME "imported"
+
+struct akin_import_options {
+    const char *tensor; /* of a safetensors file; NULL = its only one */
+    /* Columns, a row for each vector; any may be NULL. Either a CSV whose first row names them (key,
+     * uri, label, time or begin and end, lon and lat or west, south, east, north), or arrays: keys
+     * (n), whole numbers; times (n), milliseconds since 1970 or NumPy's datetime64; places (n, 2),
+     * lon and lat, or (n, 4), west, south, east, north. */
+    const char *columns;
+    const char *keys, *times, *places;
+    const char *model;       /* what made the vectors; NULL = as it is, else AKIN_IMPORT_NAME */
+    enum akin_metric metric; /* of a collection that is made; default cosine */
+    bool metric_given;       /* false: whatever an existing collection has */
+    uint64_t ram_bytes;      /* default 2 GiB; what merges and codes may take */
+    unsigned threads;        /* 0 = akin_cpu_count() */
+    const struct akin_talk *talk;
+};
+void akin_import_options_default(struct akin_import_options *out);
+
+struct akin_import_report {
+    char model[AKIN_NAME_MAX]; /* "" where it was not come to */
+    enum akin_metric metric;
+    uint32_t dim;
+    uint64_t rows;          /* of the file */
+    uint64_t rows_before;   /* of them imported by earlier runs */
+    uint64_t rows_replaced; /* keys that were there already, or came twice: the last row counts */
+    uint64_t tiles;         /* in the collection's index now */
+    double seconds;
+};
+
+/* akin import: rows of a file of vectors (akin_array_open; 1..AKIN_DIM_MAX numbers) into the
+ * collection DIR, which is made where there is none and holds nothing but imported vectors. A row's
+ * image is its uri, else the file (with "#" and its label); its tile's key is that image's number
+ * and the row's own key, or number. With AKIN_METRIC_COSINE rows are made unit length.
+ *
+ * Columns are checked whole before anything is written. AKIN_ERR_INVALID names the row that holds
+ * NaN, infinity, nothing but zeros (cosine) or what f16 cannot; rows before it stay, and count once
+ * the file is mended. Stopped or killed, the same call goes on where it was and ends the same; a
+ * file that is there already is nothing to do; of one that changed since, all rows are taken again,
+ * and those without a uri of their own take the place of the old ones. The report (may be NULL) is
+ * filled in every case. */
+akin_status akin_import(const char *dir, const char *path,
+                        const struct akin_import_options *options,
+                        struct akin_import_report *report, akin_error *err);
 
 /* akin verify: catalogue, chip packs, encoders, index, and what they say of each other (tiles an
  * embedded scene should have, rows without a scene, rows without a chip). *faults counts what was

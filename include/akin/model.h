@@ -211,6 +211,15 @@ void akin_onnx_options_default(struct akin_onnx_options *out);
 akin_status akin_model_import_onnx(akin_model **out, const char *name, const char *onnx_path,
                                    const struct akin_onnx_options *options, akin_error *err);
 
+/* ---- vectors made elsewhere ---- */
+
+/* Stands for an encoder that akin has not: it has a name and a dimension (1..AKIN_DIM_MAX), of no
+ * bands and no size, and encodes nothing (AKIN_ERR_UNSUPPORTED). */
+akin_status akin_model_create_imported(akin_model **out, const char *name, uint32_t dim,
+                                       akin_error *err);
+/* False for one of those. */
+bool akin_model_encodes(const akin_model *model);
+
 /* ---- learning without labels ---- */
 
 /* What a trainer reads. `get` is called from the trainer's threads, one call a worker at a time. */

@@ -60,17 +60,21 @@ struct akin_example {
     uint64_t key;              /* TILE */
     double lon_deg, lat_deg;   /* POINT: the tile there whose centre is nearest, */
     struct akin_interval time; /*        of that time where known, else the latest */
-    const float *vector;       /* VECTOR (dim) */
+    const float *vector;       /* VECTOR (dim); `path` names it in messages, or NULL */
 };
 
 /* A question: examples already turned into vectors, filters, and what is wanted. */
 struct akin_question {
     struct akin_filter filter;
-    size_t k;            /* 1..100,000; default 20 */
-    float threshold;     /* default -INFINITY */
+    size_t k;        /* 1..100,000; default 20 */
+    float threshold; /* default -INFINITY */
+    /* What share of the true answers there should be, on average; 1 = every vector is looked at;
+     * default 0 = AKIN_RECALL_DEFAULT */
+    float recall;
     bool collapse_place; /* one answer a place: of answers whose centres lie within half a tile, the
                             best */
     bool keep_examples;  /* default false: tiles given as examples are not among the answers */
+    uint32_t *scenes;    /* owned: those that akin_question_choose chose; filter.scenes are these */
     struct akin_example_set *examples; /* owned; opaque */
 };
 void akin_question_init(struct akin_question *question);
@@ -82,16 +86,28 @@ void akin_question_fini(struct akin_question *question);
 akin_status akin_question_add(struct akin_question *question, akin_engine *engine,
                               const struct akin_example *example, akin_error *err);
 
+/* Narrows the question to images by their address and label (those of the folders they were found
+ * in), any of `sources` and any of `labels`; 0 of one is any. A source is a glob (*, ?, [...]; *
+ * goes over slashes, too) or plain text that is an image's address or its folder, from the address's
+ * beginning or from a slash on. What is chosen is what there is now. AKIN_ERR_NOT_FOUND where no
+ * image is left. */
+struct akin_choice {
+    const char *const *sources, *const *labels;
+    size_t source_count, label_count;
+};
+akin_status akin_question_choose(struct akin_question *question, akin_engine *engine,
+                                 const struct akin_choice *choice, akin_error *err);
+
 struct akin_answer {
     uint64_t key;
-    float score; /* cosine with the question's vector, -1..1 */
+    float score; /* cosine with the question's vector, -1..1; of imported vectors as akin_metric */
     struct akin_columns columns;
     uint32_t scene;
     uint32_t collapsed; /* how many of the answers looked at share its place and stand behind it */
 };
 /* How it was answered, for --explain. */
 struct akin_explain {
-    const char *way; /* "exact scan" */
+    const char *way; /* "exact scan", ... */
     size_t likes, unlikes, vectors;
     struct akin_index_work work;
     double encode_ms, search_ms;
@@ -150,6 +166,9 @@ akin_status akin_where_png(akin_engine *engine, const struct akin_where *maps, s
  * cut, null geometry where there is no place). */
 akin_status akin_answers_json(akin_engine *engine, const struct akin_answers *answers,
                               struct akin_buffer *out, akin_error *err);
+/* One of those lines; rank is from 1. */
+akin_status akin_answer_json(akin_engine *engine, const struct akin_answer *answer, size_t rank,
+                             struct akin_buffer *out, akin_error *err);
 akin_status akin_answers_geojson(akin_engine *engine, const struct akin_answers *answers,
                                  struct akin_buffer *out, akin_error *err);
 /* A contact sheet: one self-contained HTML page (pictures inline, no script, no network) with the
@@ -158,6 +177,23 @@ akin_status akin_answers_geojson(akin_engine *engine, const struct akin_answers 
 akin_status akin_answers_html(akin_engine *engine, const struct akin_question *question,
                               const struct akin_answers *answers, const char *title,
                               struct akin_buffer *out, akin_error *err);
+
+/* ---- export ---- */
+
+struct akin_export_options {
+    const char *vectors; /* NPY (rows, dim), as they are kept: those of a cosine at unit length */
+    bool half;           /* as 16-bit floats, which is how they are kept; default 32 */
+    const char
+        *columns; /* CSV: tile (16 hex digits), key (its last 8 as a number), begin, end, west,
+                            south, east, north, uri, label; with a row that names them */
+    const char *geojson; /* footprints: a FeatureCollection */
+    const struct akin_talk *talk;
+};
+/* Every tile of the engine's index in the order of their keys, row by row the same in all files;
+ * any of the paths may be NULL, not all. Each file is written whole or not at all. AKIN_ERR_CANCELLED
+ * after a stop. *rows may be NULL. */
+akin_status akin_export(akin_engine *engine, const struct akin_export_options *options,
+                        uint64_t *rows, akin_error *err);
 
 /* ---- eval ---- */
 

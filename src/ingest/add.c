@@ -61,6 +61,11 @@ static akin_status open_model(struct add *add, akin_error *err)
     else
         status = AKIN_OK;
     akin_free(name);
+    if (status == AKIN_OK && add->model && !akin_model_encodes(add->model))
+        return akin_error_set(err, AKIN_ERR_INVALID,
+                              "'%s' holds vectors that were made elsewhere ('akin import' adds to "
+                              "it): imagery needs a collection of its own",
+                              akin_catalog_dir(add->catalog));
     return status;
 }
 

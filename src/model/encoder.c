@@ -30,6 +30,11 @@ size_t akin_encoder_bytes(const akin_model *model)
 
 akin_status akin_encoder_create(akin_encoder **out, const akin_model *model, akin_error *err)
 {
+    if (!akin_model_encodes(model))
+        return akin_error_set(err, AKIN_ERR_UNSUPPORTED,
+                              "the vectors of '%s' were made elsewhere (akin import): akin has no "
+                              "encoder for pictures; give --vector FILE or --tile KEY",
+                              model->info.name);
     akin_encoder *encoder = akin_alloc_zero(1, sizeof *encoder);
     if (!encoder)
         return akin_error_memory(err, sizeof *encoder, "an encoder");

@@ -25,7 +25,8 @@
 
 static const char magic[8] = "AKMODL";
 
-static const struct model_kind *const kinds[] = {&instant_kind, &trained_kind, &brought_kind};
+static const struct model_kind *const kinds[] = {&instant_kind, &trained_kind, &brought_kind,
+                                                 &imported_kind};
 
 akin_status model_folder(char *out, const char *dir, const char *name, akin_error *err)
 {

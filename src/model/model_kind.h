@@ -60,7 +60,7 @@ struct model_kind {
     akin_status (*scratch_create)(void **out, const void *state, akin_error *err);
     void (*scratch_free)(void *scratch); /* takes NULL */
     size_t (*scratch_bytes)(const void *state);
-    /* n in 1..batch; inputs (n), filled (n) with NULL for a tile of which all is there: as
+    /* NULL for a kind that only stands for one of elsewhere. n in 1..batch; inputs (n), filled (n) with NULL for a tile of which all is there: as
      * akin_encoder_run has them, but filled is never NULL itself. out (n, dim). What a tile gives
      * must not depend on the others. */
     akin_status (*encode)(const void *state, void *scratch, size_t n, const uint8_t *const *inputs,
@@ -77,7 +77,7 @@ struct model_kind {
                                   float *ranges, akin_error *err);
 };
 
-extern const struct model_kind instant_kind, trained_kind, brought_kind;
+extern const struct model_kind instant_kind, trained_kind, brought_kind, imported_kind;
 
 struct akin_model {
     struct akin_model_info info;

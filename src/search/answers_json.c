@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-#include "akin/search.h"
+#include "engine.h"
 
 akin_json *answers_json_text(const char *text)
 {
@@ -51,8 +51,8 @@ akin_json *answers_json_datetime(struct akin_interval interval)
     return answers_json_text(text);
 }
 
-static akin_json *object_of(const struct akin_answer *answer, size_t rank,
-                            const struct akin_scene *scene)
+static akin_json *object_of(const akin_engine *engine, const struct akin_answer *answer,
+                            size_t rank, const struct akin_scene *scene)
 {
     char key[AKIN_TILE_KEY_TEXT_MAX];
     akin_tile_key_format(key, answer->key);
@@ -67,7 +67,24 @@ static akin_json *object_of(const struct akin_answer *answer, size_t rank,
     akin_json_set(object, "label", answers_json_text(scene->label));
     if (answer->collapsed)
         akin_json_set(object, "collapsed", akin_json_integer(answer->collapsed));
+    if (!akin_model_encodes(engine->model)) /* the row's own key, as it was imported */
+        akin_json_set(object, "key", akin_json_integer((int64_t)(answer->key & UINT32_MAX)));
     return object;
+}
+
+akin_status akin_answer_json(akin_engine *engine, const struct akin_answer *answer, size_t rank,
+                             struct akin_buffer *out, akin_error *err)
+{
+    const struct akin_scene *scene;
+    if (!engine || !answer || !out)
+        return akin_error_set(err, AKIN_ERR_INVALID, "no engine or answer given");
+    akin_status status = akin_engine_scene(engine, answer->scene, &scene, err);
+    if (status != AKIN_OK)
+        return status;
+    akin_json *object = object_of(engine, answer, rank, scene);
+    status = akin_json_text(object, false, out, err);
+    akin_json_free(object);
+    return status == AKIN_OK ? akin_buffer_append(out, "\n", 1, err) : status;
 }
 
 akin_status akin_answers_json(akin_engine *engine, const struct akin_answers *answers,
@@ -76,16 +93,7 @@ akin_status akin_answers_json(akin_engine *engine, const struct akin_answers *an
     if (!engine || !answers || !out)
         return akin_error_set(err, AKIN_ERR_INVALID, "no engine or answers given");
     akin_status status = AKIN_OK;
-    for (size_t i = 0; status == AKIN_OK && i < answers->count; i++) {
-        const struct akin_scene *scene;
-        status = akin_engine_scene(engine, answers->answers[i].scene, &scene, err);
-        if (status != AKIN_OK)
-            break;
-        akin_json *object = object_of(&answers->answers[i], i + 1, scene);
-        status = akin_json_text(object, false, out, err);
-        akin_json_free(object);
-        if (status == AKIN_OK)
-            status = akin_buffer_append(out, "\n", 1, err);
-    }
+    for (size_t i = 0; status == AKIN_OK && i < answers->count; i++)
+        status = akin_answer_json(engine, &answers->answers[i], i + 1, out, err);
     return status;
 }

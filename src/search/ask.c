@@ -82,6 +82,23 @@ static akin_status set_page(struct asking *asking, size_t page, akin_error *err)
     return AKIN_OK;
 }
 
+/* Sums over scans; of what does not add up the last scan's. */
+static void add_work(struct akin_index_work *sum, const struct akin_index_work *work)
+{
+    sum->segments += work->segments;
+    sum->segments_skipped += work->segments_skipped;
+    sum->rows_scanned += work->rows_scanned;
+    sum->rows_filtered += work->rows_filtered;
+    sum->bytes_read += work->bytes_read;
+    sum->lists_probed += work->lists_probed;
+    sum->codes_scanned += work->codes_scanned;
+    sum->reranked_i8 += work->reranked_i8;
+    sum->reranked_f16 += work->reranked_f16;
+    sum->way = work->way;
+    sum->lists = work->lists;
+    sum->matches_estimated = work->matches_estimated;
+}
+
 /* The asking->page best that are not left out, into asking->hits. */
 static akin_status scan(struct asking *asking, size_t *found, akin_error *err)
 {
@@ -91,26 +108,23 @@ static akin_status scan(struct asking *asking, size_t *found, akin_error *err)
                                            .filter = &asking->question->filter,
                                            .k = asking->page,
                                            .threshold = asking->question->threshold,
+                                           .recall = asking->question->recall,
                                            .except = asking->except,
                                            .except_count = asking->except_count};
     struct akin_index_work work = {0};
     akin_status status =
         akin_index_search(asking->engine->index, &query, asking->hits, found, &work, err);
-    asking->work.segments += work.segments;
-    asking->work.segments_skipped += work.segments_skipped;
-    asking->work.rows_scanned += work.rows_scanned;
-    asking->work.rows_filtered += work.rows_filtered;
-    asking->work.bytes_read += work.bytes_read;
+    add_work(&asking->work, &work);
     return status;
 }
 
 static akin_status answer_of(const struct asking *asking, const struct akin_hit *hit,
                              struct akin_answer *out, akin_error *err)
 {
-    *out = (struct akin_answer){.key = hit->key,
-                                /* Vectors are kept as f16, so that unit length is not exact. */
-                                .score = fmaxf(-1, fminf(1, hit->score)),
-                                .scene = akin_tile_scene(hit->key)};
+    *out = (struct akin_answer){
+        .key = hit->key, .score = hit->score, .scene = akin_tile_scene(hit->key)};
+    if (asking->engine->metric == AKIN_METRIC_COSINE) /* vectors are kept as f16: not quite unit */
+        out->score = fmaxf(-1, fminf(1, hit->score));
     return akin_index_get(asking->engine->index, hit->key, &out->columns, NULL, err);
 }
 
@@ -160,13 +174,22 @@ static akin_status answer_by_place(struct asking *asking, struct akin_answer *an
     return status;
 }
 
-static akin_status check(const struct akin_question *question, akin_error *err)
+static akin_status check(const akin_engine *engine, const struct akin_question *question,
+                         akin_error *err)
 {
     if (question->k < 1 || question->k > ANSWERS_MAX)
         return akin_error_set(err, AKIN_ERR_INVALID, "%zu answers wanted: 1 to %d are possible",
                               question->k, ANSWERS_MAX);
     if (isnan(question->threshold))
         return akin_error_set(err, AKIN_ERR_INVALID, "the threshold is not a number");
+    if (engine->metric == AKIN_METRIC_COSINE && fabsf(question->threshold) > 1 &&
+        isfinite(question->threshold))
+        return akin_error_set(err, AKIN_ERR_INVALID,
+                              "a threshold of %g: scores are cosines, -1 to 1",
+                              (double)question->threshold);
+    if (!(question->recall >= 0 && question->recall <= 1))
+        return akin_error_set(err, AKIN_ERR_INVALID, "a recall of %g: 0 to 1 are possible",
+                              (double)question->recall);
     return AKIN_OK;
 }
 
@@ -179,10 +202,17 @@ static int compare_answers(const void *a, const void *b)
     return compare_keys(&x->key, &y->key);
 }
 
+static const char *const ways[] = {
+    [AKIN_WAY_EXACT] = "exact scan",
+    [AKIN_WAY_FILTERED] = "scan of the rows that match",
+    [AKIN_WAY_MASKED] = "codes of the rows that match",
+    [AKIN_WAY_CODES] = "codes",
+};
+
 static struct akin_explain explain(const struct asking *asking, double search_ms)
 {
     const struct akin_example_set *set = asking->question->examples;
-    struct akin_explain explain = {.way = "exact scan",
+    struct akin_explain explain = {.way = ways[asking->work.way],
                                    .vectors = asking->count,
                                    .work = asking->work,
                                    .encode_ms = set->encode_ms,
@@ -197,7 +227,7 @@ akin_status akin_ask(akin_engine *engine, const struct akin_question *question,
 {
     if (!engine || !question || !out)
         return akin_error_set(err, AKIN_ERR_INVALID, "no engine or question given");
-    akin_status status = check(question, err);
+    akin_status status = check(engine, question, err);
     if (status != AKIN_OK)
         return status;
     const double begin_ms = engine_now_ms();
@@ -208,8 +238,8 @@ akin_status akin_ask(akin_engine *engine, const struct akin_question *question,
         status = akin_error_memory(err, question->k * sizeof *answers, "answers");
         goto out;
     }
-    status =
-        question_vectors_make(question->examples, engine->dim, &asking.vectors, &asking.count, err);
+    status = question_vectors_make(question->examples, engine->dim, engine->metric, &asking.vectors,
+                                   &asking.count, err);
     if (status == AKIN_OK && !question->keep_examples)
         status = leave_out_examples(&asking, err);
     if (status == AKIN_OK)

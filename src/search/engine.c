@@ -104,6 +104,7 @@ static akin_status open_index(akin_engine *engine, const char *dir, const char *
         return status;
     struct akin_index_stats stats;
     akin_index_stats(engine->index, &stats);
+    engine->metric = stats.metric;
     if (!stats.rows)
         return empty_error(dir, err);
     return wanted ? warn_if_behind(engine, dir, stats.rows, err) : AKIN_OK;

@@ -22,6 +22,7 @@ struct akin_engine {
     akin_chips *chips; /* opened at the first picture */
     struct scene_cache scenes;
     uint32_t dim;
+    enum akin_metric metric;
     const struct akin_talk *talk; /* borrowed; may be NULL */
 };
 

@@ -242,6 +242,10 @@ akin_status akin_eval(akin_engine *engine, const struct akin_eval_options *optio
     if (!engine || !options || !options->labels || !out)
         return akin_error_set(err, AKIN_ERR_INVALID,
                               "no labels given: \"folder\" or the path of a CSV");
+    if (engine->metric != AKIN_METRIC_COSINE)
+        return akin_error_set(err, AKIN_ERR_UNSUPPORTED,
+                              "eval compares by cosine, and this collection's vectors are compared "
+                              "otherwise: import them with --metric cosine");
     struct akin_eval_result result = {0};
     struct eval_labels labels = {0};
     struct rows rows = {0};

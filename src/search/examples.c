@@ -129,6 +129,10 @@ static akin_status load_image(akin_engine *engine, const struct akin_example *gi
                               struct example *item, akin_error *err)
 {
     const bool in_memory = given->kind == AKIN_EXAMPLE_BYTES;
+    if (!akin_model_encodes(engine->model)) {
+        akin_encoder *none;
+        return akin_encoder_create(&none, engine->model, err); /* says why there is none */
+    }
     if (in_memory ? !given->bytes : !given->path)
         return akin_error_set(err, AKIN_ERR_INVALID, "an image example without %s",
                               in_memory ? "bytes" : "a path");
@@ -167,7 +171,7 @@ static akin_status load_tile(akin_engine *engine, uint64_t key, struct example *
                               "there is no tile %016" PRIx64 " in this collection's index", key);
     if (status != AKIN_OK)
         return status;
-    if (akin_normalize(item->vectors, engine->dim) <= 0)
+    if (engine->metric == AKIN_METRIC_COSINE && akin_normalize(item->vectors, engine->dim) <= 0)
         return akin_error_set(err, AKIN_ERR_INVALID,
                               "tile %016" PRIx64 " has no features (a blank picture): nothing to "
                               "compare",
@@ -197,20 +201,31 @@ static akin_status load_point(akin_engine *engine, const struct akin_example *gi
     return status == AKIN_OK ? load_tile(engine, key, item, err) : status;
 }
 
+/* Unit length where only the direction counts. */
+static bool settle_vector(float *vector, uint32_t dim, enum akin_metric metric)
+{
+    if (metric == AKIN_METRIC_COSINE)
+        return akin_normalize(vector, dim) > 0;
+    for (uint32_t i = 0; i < dim; i++)
+        if (!isfinite(vector[i]))
+            return false;
+    return true;
+}
+
 static akin_status load_vector(akin_engine *engine, const struct akin_example *given,
                                struct example *item, akin_error *err)
 {
     if (!given->vector)
         return akin_error_set(err, AKIN_ERR_INVALID, "a vector example without a vector");
-    akin_status status = set_name(item, "vector", err);
+    akin_status status = set_name(item, given->path ? given->path : "vector", err);
     if (status == AKIN_OK)
         status = alloc_vectors(item, 1, engine->dim, err);
     if (status != AKIN_OK)
         return status;
     memcpy(item->vectors, given->vector, engine->dim * sizeof(float));
-    if (akin_normalize(item->vectors, engine->dim) <= 0)
+    if (!settle_vector(item->vectors, engine->dim, engine->metric))
         return akin_error_set(err, AKIN_ERR_INVALID,
-                              "the vector of %u numbers is all zeros or has one that is not finite",
+                              "%s: %u numbers that are all zeros, or not all finite", item->name,
                               engine->dim);
     return AKIN_OK;
 }
@@ -234,6 +249,8 @@ void akin_question_fini(struct akin_question *question)
         akin_free(set->items);
     akin_free(set);
     question->examples = NULL;
+    akin_free(question->scenes);
+    question->scenes = NULL;
 }
 
 /* The question's set, with room for one more. */

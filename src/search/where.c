@@ -98,7 +98,8 @@ akin_status akin_where(akin_engine *engine, const struct akin_question *question
     akin_status status =
         engine->cells ? AKIN_OK : akin_encoder_create(&engine->cells, engine->model, err);
     if (status == AKIN_OK)
-        status = question_vectors_make(question->examples, engine->dim, &vectors, &count, err);
+        status = question_vectors_make(question->examples, engine->dim, engine->metric, &vectors,
+                                       &count, err);
     if (status == AKIN_OK)
         status = read_input(engine, key, &input, &filled, err);
     if (status == AKIN_OK)
