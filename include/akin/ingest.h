@@ -143,6 +143,17 @@ akin_status akin_import(const char *dir, const char *path,
 akin_status akin_verify(const char *dir, akin_fault_fn *fault, void *user, uint64_t *faults,
                         const struct akin_talk *talk, akin_error *err);
 
+/* akin verify --repair: mends the indexes (akin_index_repair) and compares the default encoder's with the
+ * catalogue: a scene of which tiles were lost is taken again by the next `akin add`. Each step, and each scene
+ * with what it lost, is told. Catalogue, encoders and chips are not mended. */
+struct akin_repair_report {
+    uint64_t segments_rebuilt, segments_dropped, rows_lost;
+    uint64_t scenes_again; /* that `akin add` will take again */
+};
+akin_status akin_repair(const char *dir, akin_fault_fn *told, void *user,
+                        struct akin_repair_report *report, const struct akin_talk *talk,
+                        akin_error *err);
+
 #pragma GCC visibility pop
 
 #endif

@@ -285,6 +285,20 @@ test_damage_is_found() {
     done
 }
 
+# What is lost is named, and comes again with its image.
+test_repair() {
+    rm -rf broken
+    cp -r c broken
+    log=$(ls broken/index/instant/log-*.wal)
+    "$AKIN_TOOLS/make_images" patch "$log" $(($(wc -c <"$log") / 2)) 0x5A 0xA5 0x5A 0x3C || fault patch
+    "$AKIN" verify broken --repair >out 2>err && fault 'a copy of the damaged log is no fault'
+    has out 'akin add takes it again' 'set aside'
+    rm broken/index/instant/*.damaged
+    want 0 "$AKIN" verify broken && want 0 "$AKIN" add broken photos
+    want 0 "$AKIN" status broken --json && has out '"embedded":12' '"rows":12'
+    want 0 "$AKIN" verify broken --repair && clean broken
+}
+
 test_refit() {
     cp -r c r
     want 0 "$AKIN" embed r --refit && has err instant-2
@@ -528,6 +542,6 @@ test_bands_that_do_not_fit() {
 }
 
 run_cases "$@" -- help misuse add_again_does_nothing an_image_finds_itself tiles_as_examples unlikes points \
-    counts_and_threshold filters collapse_place json_lines geojson html_sheet where_inside eval status_and_verify damage_is_found refit \
+    counts_and_threshold filters collapse_place json_lines geojson html_sheet where_inside eval status_and_verify damage_is_found repair refit \
     a_changed_file_replaces_its_tiles drop_missing dry_run odd_names second_writer interrupt newer_version wrong_paths \
     without_rights too_little_memory other_sample_types missing_and_infinite_pixels bands_that_do_not_fit
