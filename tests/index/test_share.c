@@ -53,9 +53,10 @@ static bool searches_well(const akin_index *index, struct rows_random *random)
         .vectors = vectors, .count = 2, .k = 10, .threshold = -INFINITY};
     rows_vector(vectors, random);
     rows_vector(vectors + ROWS_DIM, random);
+    query.recall = rows_below(random, 2) ? 1 : 0; /* exactly, or by codes where there are any */
     if (akin_index_search(index, &query, hits, counts, NULL, NULL) != AKIN_OK)
         return false;
-    bool good = counts[0] == counts[1];
+    bool good = counts[0] == counts[1] || query.recall == 0;
     for (size_t i = 1; i < counts[0]; i++)
         good &= akin_hit_compare(&hits[i - 1], &hits[i]) < 0;
     return good;
@@ -97,7 +98,7 @@ static void *search_thread(void *user)
     return NULL;
 }
 
-TEST(searches_in_threads_beside_the_writer)
+static void search_beside_writer(bool coded)
 {
     struct akin_index_options options;
     struct threads threads = {0};
@@ -108,17 +109,75 @@ TEST(searches_in_threads_beside_the_writer)
     options.dim = ROWS_DIM;
     options.memtable_rows = 300;
     options.pool = pool;
+    if (coded) {
+        options.coded_rows = 600;
+        options.list_rows = 16;
+    }
     REQUIRE_OK(akin_index_open(&threads.index, check_folder(), AKIN_OPEN_WRITE, &options, err));
     for (int i = 0; i < 3; i++)
         REQUIRE(pthread_create(&searchers[i], NULL, search_thread, &threads) == 0);
     write_some(threads.index, 1, (uint32_t)ROWS_STEPS(800), &threads.bad);
+    if (coded)
+        REQUIRE_OK(akin_index_settle(threads.index, true, err));
     threads.done = true;
     for (int i = 0; i < 3; i++)
         pthread_join(searchers[i], NULL);
     CHECK_EQ(threads.bad, 0);
     CHECK(threads.looks > 3);
+    struct akin_index_stats stats;
+    akin_index_stats(threads.index, &stats);
+    CHECK(!coded || stats.segments_coded > 0);
     akin_index_close(threads.index);
     akin_pool_free(pool);
+}
+
+TEST(searches_in_threads_beside_the_writer)
+{
+    search_beside_writer(false);
+}
+
+TEST(searches_in_threads_beside_the_writer_and_upkeep)
+{
+    search_beside_writer(true);
+}
+
+/* What a reader has opened stays as it was, though its files are merged away, and epochs go. */
+TEST(an_old_snapshot_survives_merges)
+{
+    const char *path = check_folder();
+    struct rows_model model = {0}, later = {0};
+    struct rows_random random = {44, 0};
+    akin_index *index = rows_open_coded(path, 200, 400, false, NULL);
+    REQUIRE(index != NULL);
+    for (uint32_t scene = 1; scene <= 30; scene++)
+        REQUIRE_OK(rows_add(index, &model, scene, 40, &random, err));
+    akin_index *reader = rows_open(path, AKIN_OPEN_READ, 0);
+    REQUIRE(reader != NULL);
+    struct akin_index_stats before, after;
+    akin_index_stats(reader, &before);
+    CHECK(before.epoch != 0);
+    REQUIRE_OK(akin_index_remove(index, 0, akin_tile_key(20, 0, 0, 0), NULL, err));
+    for (uint32_t scene = 100; scene < 200; scene++)
+        REQUIRE_OK(rows_add(index, &later, scene, 40, &random, err));
+    REQUIRE_OK(akin_index_settle(index, true, err));
+    akin_index_stats(index, &after);
+    CHECK(after.epoch != before.epoch);
+    for (int i = 0; i < 20; i++) {
+        float vector[ROWS_DIM];
+        struct akin_index_query query = {
+            .vectors = vector, .count = 1, .k = 10, .threshold = -INFINITY, .recall = 1};
+        rows_vector(vector, &random);
+        CHECK(model_agrees(&model, reader, &query));
+        CHECK(searches_well(reader, &random));
+    }
+    CHECK(model_is_whole(&model, reader));
+    REQUIRE_OK(akin_index_refresh(reader, NULL, err));
+    akin_index_stats(reader, &before);
+    CHECK_EQ(before.rows, after.rows);
+    akin_index_close(reader);
+    akin_index_close(index);
+    model_fini(&model);
+    model_fini(&later);
 }
 
 TEST(a_reader_in_another_process)
