@@ -219,6 +219,16 @@ static akin_status check_identity(const akin_index *index, const struct akin_ind
     return AKIN_OK;
 }
 
+/* Codes that cannot be made are refused now and not at each flush. */
+static akin_status check_bits(const akin_index *index, akin_error *err)
+{
+    struct code_shape shape;
+    const struct manifest *is = &index->manifest;
+    if (index->mode != AKIN_OPEN_WRITE || is->dim > CODE_DIM_MAX)
+        return AKIN_OK;
+    return code_shape_init(&shape, is->metric, is->dim, index->code_bits, err);
+}
+
 akin_status akin_index_open(akin_index **out, const char *path, enum akin_open mode,
                             const struct akin_index_options *options, akin_error *err)
 {
@@ -235,6 +245,8 @@ akin_status akin_index_open(akin_index **out, const char *path, enum akin_open m
         status = recovery_load(index, err);
     if (!status)
         status = check_identity(index, options, err);
+    if (!status)
+        status = check_bits(index, err);
     if (!status && mode == AKIN_OPEN_WRITE)
         status = recovery_repair(index, err);
     if (!status && mode == AKIN_OPEN_WRITE)
