@@ -10,11 +10,13 @@
  *      what was measured is dark with noise of its own, and a shadow lies inside the window more
  *      often than across its edge;
  *   3. a gap takes in the pixels at most 24 in every band within 2 cells of its cores (ringing
- *      reaches as far as JPEG's 8x8 blocks) and everything 1 pixel around (gap and ground mixed).
+ *      reaches as far as JPEG's 8x8 blocks) and everything 4 pixels around: gap and ground mixed,
+ *      and ringing that is not dark. With 1 pixel around, that texture was mirrored into the fill
+ *      and gap tiles found each other (docs/MODEL.md, "Gaps").
  *
- * Measured, in windows of 256: MODIS true colour of 2020-09-27, the whole globe: 7.4 % of all
- * pixels, which is every gap and the polar night to the eye; MODIS Aqua over the trades: 9.3 to
- * 11.2 % with gaps in view; smoke, dust, hurricanes, cloud streets, fires (dark sea, shadows) and
+ * Measured, in windows of 256: MODIS true colour of 2020-09-27, the whole globe: 6.9 % of all
+ * pixels, which is every gap and the polar night to the eye; MODIS Aqua over the trades: 8.3 to
+ * 10.2 % with gaps in view; smoke, dust, hurricanes, cloud streets, fires (dark sea, shadows) and
  * 2,800 aerial scenes: 0.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -30,6 +32,7 @@
 #define CORES_AT_EDGE_MIN 4u
 #define CORES_MIN 64u
 #define REACH 2u /* cells */
+#define RIM_PX CELL
 
 enum cell_state { CELL_OTHER, CELL_CORE, CELL_SEEN, CELL_GAP };
 
@@ -180,10 +183,10 @@ static void mark_dark(const struct cells *cells, struct akin_window at, uint8_t 
 
 static bool beside_dark(const struct akin_raster *raster, uint32_t x, uint32_t y)
 {
-    uint32_t x_end = x + 2 < raster->width ? x + 2 : raster->width;
-    uint32_t y_end = y + 2 < raster->height ? y + 2 : raster->height;
-    for (uint32_t v = y ? y - 1 : 0; v < y_end; v++) {
-        for (uint32_t u = x ? x - 1 : 0; u < x_end; u++) {
+    uint32_t x_end = x + RIM_PX + 1 < raster->width ? x + RIM_PX + 1 : raster->width;
+    uint32_t y_end = y + RIM_PX + 1 < raster->height ? y + RIM_PX + 1 : raster->height;
+    for (uint32_t v = y > RIM_PX ? y - RIM_PX : 0; v < y_end; v++) {
+        for (uint32_t u = x > RIM_PX ? x - RIM_PX : 0; u < x_end; u++) {
             if (raster->valid[(size_t)v * raster->width + u] == VALID_DARK)
                 return true;
         }

@@ -459,16 +459,17 @@ TEST(missing_pixels_are_counted_filled_and_kept_beside_the_chip)
     REQUIRE_OK(akin_cutter_next(cutter, &strip, err));
     REQUIRE(strip.count == 1);
     const struct akin_tile *tile = &strip.tiles[0];
-    CHECK_EQ(tile->columns.gap, 36); /* 9 of 64 columns with the rim, of 255, rounded up */
-    CHECK_EQ(tile->columns.nodata, 36);
+    CHECK_EQ(tile->columns.gap, 48); /* 12 of 64 columns with the rim, of 255, rounded up */
+    CHECK_EQ(tile->columns.nodata, 48);
     REQUIRE(tile->filled != NULL);
     CHECK_EQ(tile->filled[0], 0);
-    CHECK_EQ(tile->filled[2], 255);
-    for (int y = 0; y < 16; y++) /* cells 0 and 1 mirror 3 and 2 */
-        CHECK(!memcmp(&tile->input[(y * 16 + 1) * 3], &tile->input[(y * 16 + 2) * 3], 3) &&
-              !memcmp(&tile->input[(y * 16) * 3], &tile->input[(y * 16 + 3) * 3], 3));
+    CHECK_EQ(tile->filled[2], 0);
+    CHECK_EQ(tile->filled[3], 255);
+    for (int y = 0; y < 16; y++) /* cells 0 to 2 mirror 5 to 3 */
+        for (int x = 0; x < 3; x++)
+            CHECK(!memcmp(&tile->input[(y * 16 + x) * 3], &tile->input[(y * 16 + 5 - x) * 3], 3));
     REQUIRE_OK(akin_chip_decode(tile->chip, tile->chip_bytes, &chip, err));
-    CHECK(chip.valid && chip.valid[8] == 0 && chip.valid[9] == 255);
+    CHECK(chip.valid && chip.valid[11] == 0 && chip.valid[12] == 255);
     akin_raster_fini(&chip);
     akin_raster_fini(&raster);
     akin_strip_free(&strip);
