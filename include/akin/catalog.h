@@ -30,8 +30,6 @@
 #define AKIN_BANDS_MAX 64
 #define AKIN_NAME_MAX 64
 
-enum akin_open { AKIN_OPEN_READ, AKIN_OPEN_WRITE };
-
 /* Sample types as tiles hold them; every other type of the world is turned into one of these. */
 enum akin_dtype { AKIN_U8, AKIN_U16, AKIN_I16, AKIN_F32, AKIN_DTYPE_COUNT };
 size_t akin_dtype_size(enum akin_dtype dtype);      /* bytes */
@@ -191,7 +189,6 @@ akin_status akin_catalog_value_set(akin_catalog *catalog, const char *name, cons
 
 /* SQLite's integrity and foreign-key checks and this schema's own rules; each fault is told to
  * `fault` in a sentence. */
-typedef void akin_fault_fn(void *user, const char *file, const char *text);
 akin_status akin_catalog_verify(akin_catalog *catalog, akin_fault_fn *fault, void *user,
                                 akin_error *err);
 

@@ -1,11 +1,29 @@
 /*
- * index: embeddings in immutable segments, a log, and a manifest; searched exactly. The codes that
- * make it fast beyond a few million vectors have their place in the format and come next.
+ * index: vectors with a key each, in files; the nearest to another vector, by cosine, inner product
+ * or distance, exactly or by codes; added to, removed from and searched at the same time. It needs
+ * no collection: core and vec are all that is below it. A row has columns, too (place, time,
+ * quality), which a search may filter by; akin_columns_init leaves them unknown. Whole in
+ * examples/index.c:
  *
- *     akin_index *index;
- *     akin_index_open(&index, "DIR/index/instant", AKIN_OPEN_WRITE, &options, &err);
- *     akin_index_add(index, columns, vectors, n, &err);      durable when it returns
- *     akin_index_search(index, &query, hits, &count, NULL, &err);
+ *     akin_error err = {0};
+ *     akin_index *index = NULL;
+ *     struct akin_index_options options;
+ *     akin_index_options_default(&options);
+ *     options.dim = DIM;
+ *     options.metric = AKIN_METRIC_L2;
+ *     akin_status status = akin_index_open(&index, path, AKIN_OPEN_WRITE, &options, &err);
+ *     if (status == AKIN_OK)
+ *         status = akin_index_add(index, columns, &vectors[0][0], ROWS, &err);
+ *     struct akin_index_query query = {
+ *         .vectors = vectors[42], .count = 1, .k = 5, .threshold = -INFINITY};
+ *     struct akin_hit hits[5];
+ *     size_t count = 0;
+ *     if (status == AKIN_OK)
+ *         status = akin_index_search(index, &query, hits, &count, NULL, &err);
+ *     for (size_t i = 0; i < count; i++)
+ *         printf("key %d, distance %.3f\n", (int)hits[i].key, sqrt(-(double)hits[i].score));
+ *     if (status != AKIN_OK)
+ *         fprintf(stderr, "%s\n", err.text);
  *     akin_index_close(index);
  *
  * One writer, any number of readers, in any processes. A handle may be searched from several
@@ -13,9 +31,9 @@
  * searches: a search sees the rows as they were when it began. A reader's handle is a snapshot;
  * akin_index_refresh moves it on.
  *
- * Rows are unit vectors scored by inner product (cosine). Vectors are kept as IEEE f16; all scores
- * come from those, so that an answer does not depend on whether a row is still in the log. Files:
- * docs/FORMATS.md.
+ * Keys are any numbers of 64 bits; in a collection they are akin_tile_key. Vectors are kept as IEEE
+ * f16; all scores come from those, so that an answer does not depend on whether a row is still in
+ * the log or was found by its code. Files: docs/FORMATS.md.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -26,7 +44,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "akin/catalog.h"
 #include "akin/core.h"
 #include "akin/vec.h"
 

@@ -89,14 +89,10 @@ static int32_t to_e7(double degrees)
 static void set_place(struct akin_columns *columns, struct akin_bbox box)
 {
     double lon, lat;
-    akin_bbox_center(box, &lon, &lat);
-    columns->hilbert = akin_hilbert_key(lon, lat);
-    for (int i = 0; i < 8; i++)
-        columns->corner_e7[i] = AKIN_E7_UNKNOWN;
-    for (int i = 0; i < 4; i++)
-        columns->bbox_e7[i] = AKIN_E7_UNKNOWN;
     if (!akin_bbox_known(box))
         return;
+    akin_bbox_center(box, &lon, &lat);
+    columns->hilbert = akin_hilbert_key(lon, lat);
     const int32_t w = to_e7(box.west), s = to_e7(box.south), e = to_e7(box.east),
                   n = to_e7(box.north);
     memcpy(columns->bbox_e7, (const int32_t[]){w, s, e, n}, sizeof columns->bbox_e7);
@@ -119,9 +115,9 @@ static akin_status give_key(struct import *import, size_t i, akin_error *err)
         import_scenes_meet(&import->scenes, import->catalog, uri, row->label, &scene, err);
     if (status != AKIN_OK)
         return status;
-    import->keyed[i] = (struct akin_columns){.key = (uint64_t)scene << 32 | row->key,
-                                             .begin_ms = row->time.begin_ms,
-                                             .end_ms = row->time.end_ms};
+    akin_columns_init(&import->keyed[i], (uint64_t)scene << 32 | row->key);
+    import->keyed[i].begin_ms = row->time.begin_ms;
+    import->keyed[i].end_ms = row->time.end_ms;
     set_place(&import->keyed[i], row->bbox);
     return AKIN_OK;
 }

@@ -14,7 +14,7 @@ quiet_make() { env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$ROOT" BUILD=
 test_installs_all_its_parts() {
     want 0 quiet_make install DESTDIR="$PLACE" PREFIX=/usr || return
     for part in bin/akin lib/libakin.a lib/libakin.so lib/pkgconfig/akin.pc include/akin/akin.h include/akin/core/file.h \
-        share/doc/akin/init.md; do
+        include/akin/array/safetensors.h share/doc/akin/init.md share/doc/akin/examples/index.c; do
         [ -e "$PLACE/usr/$part" ] || fault "$part is not installed"
     done
     want 0 "$PLACE/usr/bin/akin" --version
@@ -28,7 +28,7 @@ test_exports_what_the_headers_declare() {
     [ -s "$T/exported" ] || fault "nothing is exported"
     grep -v '^akin_' "$T/exported" >"$T/others" && fault "exported, but not akin's: $(head -n 5 "$T/others")"
     # Every function that a public header declares is there.
-    cat "$PLACE"/usr/include/akin/*.h "$PLACE"/usr/include/akin/core/*.h | tr '\n' ' ' |
+    cat "$PLACE"/usr/include/akin/*.h "$PLACE"/usr/include/akin/*/*.h | tr '\n' ' ' |
         sed 's:/\*[^*]*\*\{1,\}\([^/*][^*]*\*\{1,\}\)*/::g; s/static inline[^{]*{[^}]*}//g' |
         grep -oE 'akin_[a-z0-9_]+\(' | tr -d '(' | sort -u >"$T/declared"
     nm -g --defined-only --format=posix "$LIB/libakin.a" 2>/dev/null | cut -d' ' -f1 | grep '^akin_' | sort -u >"$T/archive"
@@ -81,5 +81,24 @@ test_a_program_links_the_archive() {
     want 0 readelf -d "$T/static" && hasnt "$T/out" 'libakin.so'
 }
 
+# The index alone: what it needs is in no other stage than core and vec, so that no library but jansson and libc is linked.
+test_the_example_of_the_index() {
+    example=$PLACE/usr/share/doc/akin/examples/index.c
+    # shellcheck disable=SC2046
+    want 0 "${CC:-gcc}" -std=c11 -Wall -Wextra -Werror -o "$T/index" "$example" $(flags --cflags) "$LIB/libakin.a" -ljansson -lm \
+        -pthread || return
+    want 0 "$T/index" "$T/example.index" || return
+    equal "$(lines "$T/out")" 5 'answers of the example'
+    head -n 1 "$T/out" >"$T/first"
+    has "$T/first" 'key 42, distance 0.00'
+    want 0 "$T/index" "$T/example.index" && has "$T/out" 'key 42, distance 0.00' # it is there already: opened, and asked again
+    # The header shows the same lines.
+    sed -n 's/^ \* \{5\}//p' "$PLACE/usr/include/akin/index.h" | sed -n '1,/akin_index_close/p' >"$T/shown"
+    [ "$(lines "$T/shown")" -gt 12 ] || fault 'the header has no example'
+    while IFS= read -r line; do
+        [ -z "$line" ] || has "$example" "$line"
+    done <"$T/shown"
+}
+
 run_cases "$@" -- installs_all_its_parts exports_what_the_headers_declare a_program_links_the_shared_library \
-    a_program_links_the_archive
+    a_program_links_the_archive the_example_of_the_index

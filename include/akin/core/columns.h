@@ -65,6 +65,8 @@ struct akin_columns {
 };
 _Static_assert(sizeof(struct akin_columns) == 88, "columns are stored as they are");
 
+/* Of a tile of which nothing is known but its key: no place, no time. */
+void akin_columns_init(struct akin_columns *out, uint64_t key);
 struct akin_bbox akin_columns_bbox(const struct akin_columns *columns);
 struct akin_interval akin_columns_interval(const struct akin_columns *columns);
 /* The footprint in one piece: its corners, walked the shorter way in longitude, so that one that

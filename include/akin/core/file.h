@@ -21,6 +21,9 @@
 
 #define AKIN_PATH_MAX 4096
 
+/* How what is made of files is opened: by any number of readers, or by one writer. */
+enum akin_open { AKIN_OPEN_READ, AKIN_OPEN_WRITE };
+
 /* out[AKIN_PATH_MAX] = "dir/name"; AKIN_ERR_LIMIT where it does not fit. */
 akin_status akin_path_join(char *out, const char *dir, const char *name, akin_error *err);
 

@@ -33,6 +33,9 @@ struct akin_talk {
     void *user;
 };
 
+/* A check tells each fault that it finds, in a sentence, and which file has it. */
+typedef void akin_fault_fn(void *user, const char *file, const char *text);
+
 /* Formats and passes on to talk->log; nothing where talk or its log is NULL. */
 void akin_log(const struct akin_talk *talk, enum akin_level level, const char *stage,
               const char *format, ...) AKIN_PRINTF(4, 5);
