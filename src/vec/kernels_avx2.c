@@ -14,6 +14,7 @@
 #if defined(__x86_64__)
 
 #include <immintrin.h>
+#include <math.h>
 #include <string.h>
 
 #include "kernels_area_avx2.h"
@@ -164,8 +165,6 @@ static void f32_from_f16(float *out, const akin_f16 *in, size_t n)
     if (i < n)
         _mm256_maskstore_ps(out + i, tail_mask(n - i), load_f16_tail(in + i, n - i));
 }
-
-#include "kernels_codes_plain.h"
 
 /* out (query_count, row_count): all pairs at once, a register each. */
 INLINE void dots_pairs(float *out, size_t out_stride, const float *queries, size_t query_count,
@@ -354,6 +353,8 @@ static void conv_rectify_sum(float *positive, float *negative, const float *x, s
         }
     }
 }
+
+#include "kernels_codes_avx2.h"
 
 const struct akin_kernels kernels_avx2 = {
     .name = "avx2",
