@@ -25,14 +25,24 @@
 #define TILE_ROWS 30u
 #define TILE_FILTERS 256u
 #define SHORT_N 4096u
+#define LISTS 2048u /* of SCAN_N int8 values: the coarse step of half a million rows */
+#define LIST_QUERIES 48u
+#define DOTS_STRIDE (LISTS + 16u) /* rows a multiple of 4 KB apart would share few places in L1 */
+#define CODE_NIBBLES 64u          /* one bit for each of 256 dimensions */
+#define CODE_BLOCK (CODE_NIBBLES * 16u + 128u) /* bytes of 32 rows */
+#define CODE_FEW 512u                          /* blocks that stay in L2 */
 
 static struct {
-    akin_f16 *rows;      /* (SCAN_ROWS, SCAN_N) */
-    float *scores;       /* (8, SCAN_ROWS) */
-    float *a, *b, *c;    /* (PRODUCT_N, PRODUCT_N) */
-    int8_t *i8;          /* (2, SHORT_N) */
-    akin_f16 *halves;    /* (SHORT_N) */
-    volatile float sink; /* keeps results that nobody reads */
+    akin_f16 *rows;   /* (SCAN_ROWS, SCAN_N) */
+    float *scores;    /* (8, SCAN_ROWS) */
+    float *a, *b, *c; /* (PRODUCT_N, PRODUCT_N) */
+    int8_t *i8;       /* (2, SHORT_N) */
+    akin_f16 *halves; /* (SHORT_N) */
+    int8_t *tiles;    /* (LISTS + LIST_QUERIES, SCAN_N) */
+    int32_t *dots;    /* (LIST_QUERIES + 1, DOTS_STRIDE); the last are the tiles' sums */
+    uint8_t *table;   /* (CODE_NIBBLES, 16) */
+    struct akin_candidate *found; /* as many as there are rows */
+    volatile float sink;          /* keeps results that nobody reads */
 } data;
 
 static double now_s(void)
@@ -105,6 +115,48 @@ static void run_conv(const struct akin_kernels *k)
     data.sink = positive[0] + negative[0];
 }
 
+static void run_dots_i8_tiles(const struct akin_kernels *k)
+{
+    for (int i = 0; i < 100; i++)
+        k->dots_i8_tiles(data.dots, DOTS_STRIDE, data.tiles + LISTS * SCAN_N, 1, data.tiles,
+                         data.dots + LIST_QUERIES * DOTS_STRIDE, LISTS / 16, SCAN_N / 4);
+}
+
+static void run_dots_i8_tiles_block(const struct akin_kernels *k)
+{
+    for (int i = 0; i < 10; i++)
+        k->dots_i8_tiles(data.dots, DOTS_STRIDE, data.tiles + LISTS * SCAN_N, LIST_QUERIES,
+                         data.tiles, data.dots + LIST_QUERIES * DOTS_STRIDE, LISTS / 16,
+                         SCAN_N / 4);
+}
+
+static void run_hadamard(const struct akin_kernels *k)
+{
+    memcpy(data.c, data.a, SCAN_N * sizeof *data.c);
+    for (int i = 0; i < 2000; i++) /* factors of 1/16 in b keep the length */
+        k->hadamard(data.c, data.b + PRODUCT_N * PRODUCT_N, SCAN_N);
+}
+
+/* The scan's rows stand for blocks: their bits do not matter. Hardly any row survives. */
+static void scan_codes(const struct akin_kernels *k, size_t blocks)
+{
+    struct akin_code_scan scan = {data.table, CODE_NIBBLES, 0, 0, 1e30f};
+    data.sink = (float)k->scan_codes(data.found, &scan, (const uint8_t *)data.rows,
+                                     blocks * AKIN_CODE_ROWS, 0, 0, NULL);
+}
+
+static void run_scan_codes_few(const struct akin_kernels *k)
+{
+    for (int i = 0; i < 20; i++)
+        scan_codes(k, CODE_FEW);
+}
+
+#define CODE_MANY (2u * SCAN_ROWS * SCAN_N / CODE_BLOCK)
+static void run_scan_codes_many(const struct akin_kernels *k)
+{
+    scan_codes(k, CODE_MANY);
+}
+
 static const struct bench {
     const char *name;
     void (*run)(const struct akin_kernels *k);
@@ -118,6 +170,11 @@ static const struct bench {
     {"f32_from_f16 4096", run_f32_from_f16, 500 * 6.0 * SHORT_N, 0},
     {"dots_f16 400k x 256", run_dots_f16, 2.0 * SCAN_ROWS *SCAN_N, 2.0 * SCAN_ROWS *SCAN_N},
     {"dots_f16_block of 8", run_dots_f16_block, 2.0 * SCAN_ROWS *SCAN_N, 16.0 * SCAN_ROWS *SCAN_N},
+    {"dots_i8_tiles 2048 x 256", run_dots_i8_tiles, 100.0 * LISTS *SCAN_N, 200.0 * LISTS *SCAN_N},
+    {"dots_i8_tiles of 48", run_dots_i8_tiles_block, 0, 20.0 * LIST_QUERIES *LISTS *SCAN_N},
+    {"hadamard 256", run_hadamard, 0, 2000 * 9.0 * SCAN_N},
+    {"scan_codes 16k rows", run_scan_codes_few, 20.0 * CODE_FEW *CODE_BLOCK, 0},
+    {"scan_codes 5.7M rows", run_scan_codes_many, 1.0 * CODE_MANY *CODE_BLOCK, 0},
     {"gemm 512^3", run_gemm, 0, 2.0 * PRODUCT_N *PRODUCT_N *PRODUCT_N},
     {"conv_rectify_sum tile", run_conv, 0, 10 * 2.0 * TILE_ROWS *TILE_ROWS *TILE_FILTERS * 5 * 15},
 };
@@ -228,12 +285,19 @@ static bool make_data(void)
     data.rows = akin_alloc((size_t)SCAN_ROWS * SCAN_N, sizeof *data.rows);
     data.scores = akin_alloc_zero((size_t)SCAN_ROWS * 8, sizeof *data.scores);
     data.a = akin_alloc(square, sizeof *data.a);
-    data.b = akin_alloc(square, sizeof *data.b);
+    data.b = akin_alloc(square + SCAN_N, sizeof *data.b);
     data.c = akin_alloc_zero(square, sizeof *data.c);
     data.i8 = akin_alloc(2 * SHORT_N, 1);
     data.halves = akin_alloc(SHORT_N, sizeof *data.halves);
-    if (!data.rows || !data.scores || !data.a || !data.b || !data.c || !data.i8 || !data.halves)
+    data.tiles = akin_alloc_zero((size_t)(LISTS + LIST_QUERIES) * SCAN_N, 1);
+    data.dots = akin_alloc_zero((size_t)(LIST_QUERIES + 1) * DOTS_STRIDE, sizeof *data.dots);
+    data.table = akin_alloc_zero((size_t)CODE_NIBBLES * 16, 1);
+    data.found = akin_alloc((size_t)CODE_MANY * AKIN_CODE_ROWS, sizeof *data.found);
+    if (!data.rows || !data.scores || !data.a || !data.b || !data.c || !data.i8 || !data.halves ||
+        !data.tiles || !data.dots || !data.table || !data.found)
         return false;
+    for (size_t i = 0; i < SCAN_N; i++)
+        data.b[square + i] = i % 3 ? 0.0625f : -0.0625f;
     for (size_t i = 0; i < square; i++) {
         data.a[i] = (float)(i * 7919 % 2003) / 1000.0f - 1;
         data.b[i] = (float)(i * 104729 % 1999) / 1000.0f - 1;
@@ -250,6 +314,7 @@ static void free_data(void)
 {
     akin_free(data.rows), akin_free(data.scores), akin_free(data.i8), akin_free(data.halves);
     akin_free(data.a), akin_free(data.b), akin_free(data.c);
+    akin_free(data.tiles), akin_free(data.dots), akin_free(data.table), akin_free(data.found);
 }
 
 int main(int argc, char **argv)

@@ -50,17 +50,22 @@ INLINE void dots_tile(int32_t *out, size_t out_stride, const int8_t *queries, si
     }
 }
 
+/* Some tiles stay in L1 while all queries pass over them. */
+#define TILES_AT_ONCE 8
 static void dots_i8_tiles(int32_t *out, size_t out_stride, const int8_t *queries,
                           size_t query_count, const int8_t *tiles, const int32_t *sums,
                           size_t tile_count, size_t n4)
 {
     (void)sums;
-    size_t q = 0;
-    for (; q + 4 <= query_count; q += 4)
-        for (size_t t = 0; t < tile_count; t++)
-            dots_tile(out + q * out_stride + t * 16, out_stride, queries + q * n4 * 4, 4,
-                      tiles + t * n4 * 64, n4);
-    for (; q < query_count; q++)
+    size_t fours = query_count / 4 * 4;
+    for (size_t t = 0; t < tile_count && fours; t += TILES_AT_ONCE) {
+        size_t end = tile_count - t < TILES_AT_ONCE ? tile_count : t + TILES_AT_ONCE;
+        for (size_t q = 0; q < fours; q += 4)
+            for (size_t u = t; u < end; u++)
+                dots_tile(out + q * out_stride + u * 16, out_stride, queries + q * n4 * 4, 4,
+                          tiles + u * n4 * 64, n4);
+    }
+    for (size_t q = fours; q < query_count; q++)
         for (size_t t = 0; t < tile_count; t++)
             dots_tile(out + q * out_stride + t * 16, 0, queries + q * n4 * 4, 1,
                       tiles + t * n4 * 64, n4);

@@ -92,24 +92,41 @@ INLINE void move_up(uint8_t *out, const int8_t *in, size_t n)
     }
 }
 
+/* Four tiles at least, and as many as stay in L1 while all queries pass over them. */
+INLINE size_t tiles_at_once(size_t n4)
+{
+    size_t tiles = n4 ? 32768 / (n4 * 64) / 4 * 4 : 4;
+    return tiles > 4 ? tiles : 4;
+}
+
+/* Six queries, moved up, over a few tiles. */
+INLINE void dots_six(int32_t *out, size_t out_stride, const uint8_t *queries, const int8_t *tiles,
+                     const int32_t *sums, size_t tile_count, size_t n4)
+{
+    size_t t = 0;
+    for (; t + 4 <= tile_count; t += 4)
+        dots_tiles(out + t * 16, out_stride, queries, TILE_QUERIES, tiles + t * n4 * 64,
+                   sums + t * 16, 4, n4);
+    for (; t < tile_count; t++)
+        dots_tiles(out + t * 16, out_stride, queries, TILE_QUERIES, tiles + t * n4 * 64,
+                   sums + t * 16, 1, n4);
+}
+
 static void dots_i8_tiles(int32_t *out, size_t out_stride, const int8_t *queries,
                           size_t query_count, const int8_t *tiles, const int32_t *sums,
                           size_t tile_count, size_t n4)
 {
     uint8_t moved[TILE_QUERIES * N4_MAX * 4];
-    size_t q = 0;
-    for (; q + TILE_QUERIES <= query_count; q += TILE_QUERIES) {
-        move_up(moved, queries + q * n4 * 4, TILE_QUERIES * n4 * 4);
-        int32_t *to = out + q * out_stride;
-        size_t t = 0;
-        for (; t + 4 <= tile_count; t += 4)
-            dots_tiles(to + t * 16, out_stride, moved, TILE_QUERIES, tiles + t * n4 * 64,
-                       sums + t * 16, 4, n4);
-        for (; t < tile_count; t++)
-            dots_tiles(to + t * 16, out_stride, moved, TILE_QUERIES, tiles + t * n4 * 64,
-                       sums + t * 16, 1, n4);
+    size_t sixes = query_count / TILE_QUERIES * TILE_QUERIES, step = tiles_at_once(n4);
+    for (size_t t = 0; t < tile_count && sixes; t += step) {
+        size_t some = tile_count - t < step ? tile_count - t : step;
+        for (size_t q = 0; q < sixes; q += TILE_QUERIES) {
+            move_up(moved, queries + q * n4 * 4, TILE_QUERIES * n4 * 4);
+            dots_six(out + q * out_stride + t * 16, out_stride, moved, tiles + t * n4 * 64,
+                     sums + t * 16, some, n4);
+        }
     }
-    for (; q < query_count; q++) {
+    for (size_t q = sixes; q < query_count; q++) {
         move_up(moved, queries + q * n4 * 4, n4 * 4);
         for (size_t t = 0; t < tile_count; t++)
             dots_one(out + q * out_stride + t * 16, moved, tiles + t * n4 * 64, sums + t * 16, n4);
