@@ -289,13 +289,15 @@ static bool make_data(void)
     data.c = akin_alloc_zero(square, sizeof *data.c);
     data.i8 = akin_alloc(2 * SHORT_N, 1);
     data.halves = akin_alloc(SHORT_N, sizeof *data.halves);
-    data.tiles = akin_alloc_zero((size_t)(LISTS + LIST_QUERIES) * SCAN_N, 1);
+    data.tiles = akin_alloc((size_t)(LISTS + LIST_QUERIES) * SCAN_N, 1);
     data.dots = akin_alloc_zero((size_t)(LIST_QUERIES + 1) * DOTS_STRIDE, sizeof *data.dots);
     data.table = akin_alloc_zero((size_t)CODE_NIBBLES * 16, 1);
     data.found = akin_alloc((size_t)CODE_MANY * AKIN_CODE_ROWS, sizeof *data.found);
     if (!data.rows || !data.scores || !data.a || !data.b || !data.c || !data.i8 || !data.halves ||
         !data.tiles || !data.dots || !data.table || !data.found)
         return false;
+    for (size_t i = 0; i < (size_t)(LISTS + LIST_QUERIES) * SCAN_N; i++)
+        data.tiles[i] = (int8_t)(i * 31 % 255 - 127);
     for (size_t i = 0; i < SCAN_N; i++)
         data.b[square + i] = i % 3 ? 0.0625f : -0.0625f;
     for (size_t i = 0; i < square; i++) {
