@@ -32,6 +32,7 @@ enum {
     RECALL,
     EXACT,
     MODEL,
+    TURNS,
     KEEP_EXAMPLES,
     EXPLAIN,
     JSON,
@@ -72,6 +73,9 @@ static const struct cli_option options[] = {
      "(default 0.95)"},
     {0, "exact", NULL, "look at every vector: --recall 1"},
     {0, "model", "NAME", "of another encoder than the collection's default"},
+    {0, "turns", NULL,
+     "each example whichever way it lies: the mean of its eight turns and\n"
+     "mirrorings, for eight times the time to encode it"},
     {0, "keep-examples", NULL, "tiles given as examples may be among the answers"},
     {0, "explain", NULL, "say on stderr how it was answered"},
     {0, "json", NULL, "one JSON object a line"},
@@ -228,6 +232,9 @@ static akin_status set(struct request *request, int option, const char *value, a
         break;
     case MODEL:
         request->engine.model = value;
+        break;
+    case TURNS:
+        request->question.turns = true;
         break;
     case KEEP_EXAMPLES:
         request->question.keep_examples = true;

@@ -16,6 +16,7 @@ enum {
     MINUTES,
     NAME,
     SEED,
+    INIT,
     BATCH,
     LOSS,
     OPTIMISER,
@@ -34,10 +35,14 @@ static const struct cli_option options[] = {
     {0, "input", "PX", "64 (default), 96 or 128: side of what the net sees of a tile"},
     {0, "epochs", "N",
      "1 to 100000: how often it sees every tile (default: as many as\n"
-     "suit their number, 5 to 200)"},
+     "suit their number, 5 to 200); 0: none, with --init"},
     {0, "minutes", "M", "instead of --epochs: as many as fit into so many minutes"},
     {0, "name", "NAME", "of the encoder (default trained)"},
     {0, "seed", "N", "of everything random, 1 or more (default 1)"},
+    {0, "init", "FILE",
+     "begin with the weights of a .safetensors file, such as another\n"
+     "collection's models/NAME/weights.safetensors; --epochs 0 takes them\n"
+     "as they are"},
     {0, "batch", "N", "4 to 4096: tiles a step (default 128)"},
     {0, "loss", "LOSS", "ntxent (default), dcl, vicreg"},
     {0, "optimiser", "NAME", "adamw (default), sgd"},
@@ -76,7 +81,7 @@ static akin_status set_number(struct request *request, int option, const char *v
         int option;
         uint64_t low, high;
         const char *name;
-    } ranges[] = {{EPOCHS, 1, 100000, "--epochs"},
+    } ranges[] = {{EPOCHS, 0, 100000, "--epochs"},
                   {SEED, 1, UINT64_MAX, "--seed"},
                   {BATCH, 4, 4096, "--batch"},
                   {THREADS, 1, 256, "-j"}};
@@ -87,14 +92,16 @@ static akin_status set_number(struct request *request, int option, const char *v
         at++;
     akin_status status =
         akin_parse_u64(&number, value, ranges[at].low, ranges[at].high, ranges[at].name, err);
-    if (option == EPOCHS)
+    if (option == EPOCHS) {
         train->epochs = (uint32_t)number;
-    else if (option == SEED)
+        request->learn.as_is = status == AKIN_OK && number == 0;
+    } else if (option == SEED) {
         train->seed = number;
-    else if (option == BATCH)
+    } else if (option == BATCH) {
         train->batch = (uint32_t)number;
-    else
+    } else {
         train->replicas = (unsigned)number;
+    }
     return status;
 }
 
@@ -122,6 +129,9 @@ static akin_status set(struct request *request, int option, const char *value, a
         return akin_parse_double(&learn->minutes, value, 0.01, 1000000, "--minutes", err);
     case NAME:
         learn->name = value;
+        break;
+    case INIT:
+        learn->init = value;
         break;
     case LOSS:
         learn->train.loss = value;
@@ -197,12 +207,15 @@ static void say_report(const struct request *request, const struct akin_learn_re
     const char *dir = request->dir, *name = report->name;
     char time[CLI_SECONDS_TEXT_MAX];
     cli_format_seconds(time, report->seconds);
-    fprintf(stderr, "'%s': %" PRIu32 " epochs, loss %.3f", name, report->epochs_done,
-            report->last.loss);
+    if (report->epochs_done)
+        fprintf(stderr, "'%s': %" PRIu32 " epochs, loss %.3f", name, report->epochs_done,
+                report->last.loss);
+    else
+        fprintf(stderr, "'%s': the weights of %s, its components", name, request->learn.init);
     if (report->tiles)
         fprintf(stderr, ", of %" PRIu64 " tiles", report->tiles);
-    fprintf(stderr, " in %s; %s/models/%s.training has curve.svg and samples.png\n", time, dir,
-            name);
+    fprintf(stderr, " in %s; %s/models/%s.training has %ssamples.png\n", time, dir, name,
+            report->epochs_done ? "curve.svg and " : "");
     if (report->tiles_unread)
         fprintf(stderr, "%" PRIu64 " tiles could not be read (named above)\n",
                 report->tiles_unread);
@@ -274,7 +287,9 @@ static int run(int argc, char **argv)
     }
     if (!request.dir)
         return cli_misuse(&cmd_train, "which collection?");
-    if (request.learn.minutes > 0 && request.learn.train.epochs)
+    if (request.learn.minutes > 0 && (request.learn.train.epochs || request.learn.as_is))
         return cli_misuse(&cmd_train, "give --epochs or --minutes, not both");
+    if (request.learn.as_is && !request.learn.init)
+        return cli_misuse(&cmd_train, "--epochs 0 takes the weights of --init as they are");
     return learn(&request);
 }

@@ -43,6 +43,10 @@ struct akin_learn_options {
                            the epochs of the run count */
     const char *name;   /* of the encoder; NULL = AKIN_TRAINED_NAME */
     bool resume;        /* go on from the checkpoint; AKIN_ERR_NOT_FOUND where there is none */
+    const char *init;   /* begin with the weights of a .safetensors file (model.h) instead of random
+                           ones; the preset, unless given, is its own. NULL: random. Not with resume */
+    bool as_is;         /* of init: learn nothing, only fit the components on this collection; no
+                           checkpoint, epochs and minutes are not looked at */
     bool embed;         /* embed the collection with it, and make it the default: true */
     bool same_place;    /* positives from other dates of the same place; default false */
     uint64_t ram_bytes; /* default 2 GiB: tiles are kept in memory as far as it goes.

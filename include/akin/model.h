@@ -279,6 +279,15 @@ typedef struct akin_trainer akin_trainer;
 akin_status akin_trainer_create(akin_trainer **out, const struct akin_train_tiles *tiles,
                                 const struct akin_train_options *options, akin_error *err);
 void akin_trainer_free(akin_trainer *trainer);
+/* Instead of random weights those of a .safetensors file, before the first step: of an encoder that
+ * learnt elsewhere (weights.safetensors beside it), or of any ResNet of a preset's shape under
+ * torchvision's names; tensors of no backbone's are passed over. The projection head begins at
+ * random. AKIN_ERR_CORRUPT for what is no such file, or has numbers that are not finite;
+ * AKIN_ERR_INVALID names the layer that does not fit. The trainer is as before where it fails. */
+akin_status akin_trainer_load_weights(akin_trainer *trainer, const char *path, akin_error *err);
+/* The preset whose net has the weights of a file; AKIN_ERR_INVALID says why none has. */
+akin_status akin_weights_preset(const char **out, const char *path, uint32_t bands,
+                                akin_error *err);
 /* What training takes: nets, activations, moments; without the tiles. */
 size_t akin_trainer_bytes(const akin_trainer *trainer);
 /* Learns to the end of the epoch it is in. AKIN_ERR_CANCELLED when told to stop: it has finished its

@@ -73,8 +73,10 @@ struct akin_question {
     float recall;
     bool collapse_place; /* one answer a place: of answers whose centres lie within half a tile, the
                             best */
-    bool keep_examples;  /* default false: tiles given as examples are not among the answers */
-    uint32_t *scenes;    /* owned: those that akin_question_choose chose; filter.scenes are these */
+    bool turns; /* default false: each example that has pixels (all but VECTOR) is the mean of
+                            its eight turns and mirrorings; to be set before examples are added */
+    bool keep_examples; /* default false: tiles given as examples are not among the answers */
+    uint32_t *scenes;   /* owned: those that akin_question_choose chose; filter.scenes are these */
     struct akin_example_set *examples; /* owned; opaque */
 };
 void akin_question_init(struct akin_question *question);

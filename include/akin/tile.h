@@ -83,6 +83,11 @@ akin_status akin_scaling_load_all(struct akin_scaling out[AKIN_DTYPE_COUNT], aki
 akin_status akin_tile_input(const struct akin_raster *raster, const struct akin_scaling *scaling,
                             uint32_t input_px, uint8_t *input, uint8_t *filled, akin_error *err);
 
+/* One of a square's eight symmetries, of an input or a mask (px, px), each pixel of so many bytes:
+ * bit 0 of d4 mirrors columns, bit 1 rows, bit 2 then swaps both; 0 is as it is. out is not in. */
+#define AKIN_TURNS 8
+void akin_tile_turn(uint8_t *out, const uint8_t *in, uint32_t px, size_t pixel_bytes, unsigned d4);
+
 /* Marks as missing (raster->valid, made if need be) the black areas of an 8-bit raster: pixels near
  * 0 in all bands (JPEG noise allowed) in areas large enough to be a gap and not dark ground; *share
  * is that of the pixels marked, those that were missing before not counted. The rule:

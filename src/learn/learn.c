@@ -9,7 +9,6 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -18,82 +17,6 @@
 
 #define FOLDER_SUFFIX ".training"
 #define WAIT_MS 500 /* between two tries at a collection that is being written to */
-
-void akin_learn_options_default(struct akin_learn_options *out)
-{
-    *out = (struct akin_learn_options){
-        .train =
-            {.temperature = NAN, .rate = NAN, .weight_decay = NAN, .crop_min = NAN, .balance = NAN},
-        .embed = true,
-        .ram_bytes = (uint64_t)2 << 30,
-        .every = 1,
-    };
-}
-
-/* ---- options ---- */
-
-/* What was given, else what is there already. */
-static void take_given(struct akin_train_options *train, const struct akin_train_options *given)
-{
-    const double *from[] = {&given->temperature, &given->rate, &given->weight_decay,
-                            &given->crop_min, &given->balance};
-    double *to[] = {&train->temperature, &train->rate, &train->weight_decay, &train->crop_min,
-                    &train->balance};
-    for (size_t i = 0; i < sizeof to / sizeof *to; i++)
-        if (!isnan(*from[i]))
-            *to[i] = *from[i];
-    train->preset = given->preset ? given->preset : train->preset;
-    train->loss = given->loss ? given->loss : train->loss;
-    train->optimiser = given->optimiser ? given->optimiser : train->optimiser;
-    train->input_px = given->input_px ? given->input_px : train->input_px;
-    train->epochs = given->epochs ? given->epochs : train->epochs;
-    train->batch = given->batch ? given->batch : train->batch;
-    train->replicas = given->replicas ? given->replicas : train->replicas;
-    train->seed = given->seed ? given->seed : train->seed;
-}
-
-static akin_status check_train(const struct akin_train_options *train, akin_error *err)
-{
-    if (train->input_px != 64 && train->input_px != 96 && train->input_px != 128)
-        return akin_error_set(err, AKIN_ERR_INVALID, "input %u: it must be 64, 96 or 128",
-                              train->input_px);
-    if (train->replicas < 1 || train->replicas > 256)
-        return akin_error_set(err, AKIN_ERR_INVALID, "replicas %u: they must be from 1 to 256",
-                              train->replicas);
-    return AKIN_OK;
-}
-
-static akin_status settle_options(struct run *run)
-{
-    const struct akin_learn_options *options = run->options;
-    struct recipe *recipe = &run->recipe;
-    uint32_t epochs = 0;
-    if (!(options->minutes >= 0 && options->minutes <= 1e6))
-        return akin_error_set(run->err, AKIN_ERR_INVALID,
-                              "minutes %g: they must be from 0 to 1,000,000", options->minutes);
-    if (!options->every)
-        return akin_error_set(run->err, AKIN_ERR_INVALID,
-                              "a checkpoint every 0 epochs: it must be every 1 at least");
-    if (options->resume) {
-        akin_status status = recipe_load(recipe, run->folder, run->err);
-        if (status == AKIN_OK)
-            status = akin_checkpoint_epochs(&epochs, run->checkpoint, run->err);
-        if (status != AKIN_OK)
-            return status;
-        if (options->same_place && !recipe->same_place)
-            return akin_error_set(run->err, AKIN_ERR_INVALID,
-                                  "'%s' began without --same-place and goes on without it",
-                                  run->report->name);
-    } else {
-        akin_train_options_default(&recipe->train);
-        recipe->same_place = options->same_place;
-        if (recipe->train.replicas > 256)
-            recipe->train.replicas = 256;
-    }
-    recipe->train.epochs = epochs; /* 0: as the schedule says */
-    take_given(&recipe->train, &options->train);
-    return check_train(&recipe->train, run->err);
-}
 
 /* ---- what is there ---- */
 
@@ -233,9 +156,12 @@ static akin_status prepare(struct run *run)
         status = schedule_make(run);
     if (status != AKIN_OK || run->options->dry_run)
         return status;
-    status = samples_create(
-        &run->samples, run->cache, &run->choice, train->input_px * TILE_PX_A_VIEW,
-        akin_catalog_settings(run->catalog)->bands, train->seed, run->pool, run->err);
+    if (run->options->init)
+        status = akin_trainer_load_weights(run->trainer, run->options->init, run->err);
+    if (status == AKIN_OK)
+        status = samples_create(
+            &run->samples, run->cache, &run->choice, train->input_px * TILE_PX_A_VIEW,
+            akin_catalog_settings(run->catalog)->bands, train->seed, run->pool, run->err);
     choose_drop_vectors(&run->choice);
     if (status == AKIN_OK && !run->lock)
         status = take_folder(run);
@@ -380,7 +306,7 @@ static akin_status learn(struct run *run)
     if (status == AKIN_OK && options->resume && !options->dry_run)
         status = take_folder(run); /* a new one is made when nothing else can fail */
     if (status == AKIN_OK)
-        status = settle_options(run);
+        status = learn_settle(run);
     if (status == AKIN_OK && options->resume && akin_model_exists(run->dir, run->report->name)) {
         status = read_end(run);
     } else if (status == AKIN_OK) {

@@ -1,7 +1,8 @@
 /*
  * What the parts of learn share.
  *
- *   learn.c         akin_learn: options, the collection, all of it in turn
+ *   learn.c         akin_learn: the collection, all of it in turn
+ *   learn_options.c what a run learns with
  *   tile_choice.c   which tiles are learnt from, and their instant vectors
  *   tile_cache.c    their pixels, from chips, kept as far as memory goes
  *   partner.c       which tiles show the same place at another time
@@ -161,6 +162,11 @@ struct run {
 double run_clock(void);
 /* A file of the run's folder, whole or not at all. */
 akin_status run_write(struct run *run, const char *name, const void *data, size_t bytes);
+
+/* ---- learn_options.c ---- */
+
+/* The recipe, but for the epochs that the schedule decides on. */
+akin_status learn_settle(struct run *run);
 
 /* ---- schedule.c ---- */
 

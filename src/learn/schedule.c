@@ -123,7 +123,7 @@ akin_status schedule_make(struct run *run)
 {
     const struct akin_learn_options *options = run->options;
     struct akin_train_options *train = &run->recipe.train;
-    bool timed = options->minutes > 0 && !options->resume;
+    bool timed = options->minutes > 0 && !options->resume && !options->as_is;
     double epoch_seconds = 0;
     akin_status status = AKIN_OK;
     if (timed || options->dry_run)
@@ -137,6 +137,10 @@ akin_status schedule_make(struct run *run)
         train->epochs = epochs_for(run->choice.count);
     run->report->epochs = train->epochs;
     run->report->seconds_expected = epoch_seconds * train->epochs;
+    if (options->as_is) {
+        run->report->epochs = 0;
+        run->report->seconds_expected = 0;
+    }
     if (options->dry_run)
         return AKIN_OK;
     status = make_trainer(run, &run->trainer, train->epochs, true);

@@ -204,19 +204,6 @@ void trained_scratch_free(struct trained_scratch *scratch)
 
 /* ---- features ---- */
 
-/* Element d4 of the square's symmetries, as augment_plain has them: bit 0 mirrors columns, bit 1
- * rows, bit 2 then swaps both. */
-static void turn(uint8_t *out, const uint8_t *in, size_t px, size_t pixel_bytes, unsigned d4)
-{
-    for (size_t row = 0; row < px; row++)
-        for (size_t column = 0; column < px; column++, out += pixel_bytes) {
-            size_t y = d4 & 4 ? column : row, x = d4 & 4 ? row : column;
-            y = d4 & 2 ? px - 1 - y : y;
-            x = d4 & 1 ? px - 1 - x : x;
-            memcpy(out, in + (y * px + x) * pixel_bytes, pixel_bytes);
-        }
-}
-
 /* The tile at the instant encoder's size, by area average. */
 static akin_status shrink(const struct trained *trained, struct trained_scratch *scratch,
                           const uint8_t *input, const uint8_t *mask, akin_error *err)
@@ -276,11 +263,11 @@ akin_status trained_features(const struct trained *trained, struct trained_scrat
     for (size_t i = 0; i < n && status == AKIN_OK; i++) {
         const uint8_t *input = inputs[i], *mask = filled[i];
         if (d4 && mask) {
-            turn(scratch->turned_mask, mask, trained->px, 1, d4);
+            akin_tile_turn(scratch->turned_mask, mask, trained->px, 1, d4);
             mask = scratch->turned_mask;
         }
         if (d4) {
-            turn(scratch->turned, input, trained->px, arch->bands, d4);
+            akin_tile_turn(scratch->turned, input, trained->px, arch->bands, d4);
             input = scratch->turned;
         }
         there[i] = features_pool(&scratch->net, arch, trained->px, i, mask, scratch->maps,

@@ -243,6 +243,32 @@ akin_status engine_tile(akin_engine *engine, uint64_t key, struct akin_raster *r
                              : status;
 }
 
+akin_status engine_input(akin_engine *engine, uint64_t key, uint8_t **out, uint8_t **filled,
+                         akin_error *err)
+{
+    const struct akin_model_info *info = akin_model_info(engine->model);
+    const size_t cells = (size_t)info->input_px * info->input_px;
+    struct akin_raster raster = {0};
+    struct akin_scaling scaling;
+    akin_status status = engine_tile(engine, key, &raster, &scaling, err);
+    if (status != AKIN_OK)
+        return status;
+    uint8_t *input = akin_alloc(cells, info->bands + 1);
+    if (input)
+        status = akin_tile_input(&raster, &scaling, info->input_px, input,
+                                 input + cells * info->bands, err);
+    else
+        status = akin_error_memory(err, cells * (info->bands + 1), "a tile's input");
+    akin_raster_fini(&raster);
+    if (status != AKIN_OK) {
+        akin_free(input);
+        return status;
+    }
+    *out = input;
+    *filled = input + cells * info->bands;
+    return AKIN_OK;
+}
+
 akin_status engine_encode(akin_engine *engine, const struct akin_tile *tiles, size_t n,
                           float *vectors, akin_error *err)
 {

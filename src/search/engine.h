@@ -42,6 +42,11 @@ akin_status engine_decode(akin_engine *engine, uint64_t key, const void *chip, s
 akin_status engine_tile(akin_engine *engine, uint64_t key, struct akin_raster *raster,
                         struct akin_scaling *scaling, akin_error *err);
 
+/* What the encoder sees of a tile: `*out` is the input, freed with akin_free; `*filled`, borrowed from
+ * it, the mask. */
+akin_status engine_input(akin_engine *engine, uint64_t key, uint8_t **out, uint8_t **filled,
+                         akin_error *err);
+
 /* A clock for measuring, ms. */
 double engine_now_ms(void);
 

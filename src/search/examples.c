@@ -15,6 +15,7 @@
 #include "engine.h"
 #include "examples_point.h"
 #include "thumbnail.h"
+#include "turns.h"
 
 static void example_fini(struct example *item)
 {
@@ -96,7 +97,7 @@ static void drop_empty_windows(struct example *item, uint32_t dim)
 }
 
 static akin_status encode_image(akin_engine *engine, akin_source *source, struct example *item,
-                                akin_error *err)
+                                bool turns, akin_error *err)
 {
     struct akin_scaling scaling;
     struct akin_strip strip = {0};
@@ -110,7 +111,8 @@ static akin_status encode_image(akin_engine *engine, akin_source *source, struct
     if (strip.count) {
         status = alloc_vectors(item, strip.count, engine->dim, err);
         if (status == AKIN_OK)
-            status = engine_encode(engine, strip.tiles, strip.count, item->vectors, err);
+            status = (turns ? turns_encode : engine_encode)(engine, strip.tiles, strip.count,
+                                                            item->vectors, err);
         if (status == AKIN_OK)
             drop_empty_windows(item, engine->dim);
     }
@@ -126,7 +128,7 @@ static akin_status encode_image(akin_engine *engine, akin_source *source, struct
 }
 
 static akin_status load_image(akin_engine *engine, const struct akin_example *given,
-                              struct example *item, akin_error *err)
+                              struct example *item, bool turns, akin_error *err)
 {
     const bool in_memory = given->kind == AKIN_EXAMPLE_BYTES;
     if (!akin_model_encodes(engine->model)) {
@@ -151,7 +153,7 @@ static akin_status load_image(akin_engine *engine, const struct akin_example *gi
     if (status == AKIN_OK) {
         item->bbox = akin_source_info(source)->bbox;
         item->time = akin_source_info(source)->time;
-        status = encode_image(engine, source, item, err);
+        status = encode_image(engine, source, item, turns, err);
     }
     akin_source_close(source);
     return status;
@@ -159,7 +161,7 @@ static akin_status load_image(akin_engine *engine, const struct akin_example *gi
 
 /* ---- tiles, points, vectors ---- */
 
-static akin_status load_tile(akin_engine *engine, uint64_t key, struct example *item,
+static akin_status load_tile(akin_engine *engine, uint64_t key, struct example *item, bool turns,
                              akin_error *err)
 {
     struct akin_columns columns;
@@ -169,6 +171,8 @@ static akin_status load_tile(akin_engine *engine, uint64_t key, struct example *
     if (status == AKIN_ERR_NOT_FOUND)
         return akin_error_set(err, status,
                               "there is no tile %016" PRIx64 " in this collection's index", key);
+    if (status == AKIN_OK && turns)
+        status = turns_encode_key(engine, key, item->vectors, err);
     if (status != AKIN_OK)
         return status;
     if (engine->metric == AKIN_METRIC_COSINE && akin_normalize(item->vectors, engine->dim) <= 0)
@@ -188,7 +192,7 @@ static akin_status load_tile(akin_engine *engine, uint64_t key, struct example *
 }
 
 static akin_status load_point(akin_engine *engine, const struct akin_example *given,
-                              struct example *item, akin_error *err)
+                              struct example *item, bool turns, akin_error *err)
 {
     uint64_t key;
     char text[64];
@@ -198,7 +202,7 @@ static akin_status load_point(akin_engine *engine, const struct akin_example *gi
         return status;
     snprintf(text, sizeof text, "at %.6g,%.6g", given->lon_deg, given->lat_deg);
     status = set_name(item, text, err);
-    return status == AKIN_OK ? load_tile(engine, key, item, err) : status;
+    return status == AKIN_OK ? load_tile(engine, key, item, turns, err) : status;
 }
 
 /* Unit length where only the direction counts. */
@@ -285,16 +289,16 @@ static akin_status make_room(struct akin_question *question, uint32_t dim, akin_
 }
 
 static akin_status load(akin_engine *engine, const struct akin_example *given, struct example *item,
-                        akin_error *err)
+                        bool turns, akin_error *err)
 {
     switch (given->kind) {
     case AKIN_EXAMPLE_IMAGE:
     case AKIN_EXAMPLE_BYTES:
-        return load_image(engine, given, item, err);
+        return load_image(engine, given, item, turns, err);
     case AKIN_EXAMPLE_TILE:
-        return load_tile(engine, given->key, item, err);
+        return load_tile(engine, given->key, item, turns, err);
     case AKIN_EXAMPLE_POINT:
-        return load_point(engine, given, item, err);
+        return load_point(engine, given, item, turns, err);
     case AKIN_EXAMPLE_VECTOR:
         return load_vector(engine, given, item, err);
     }
@@ -315,7 +319,7 @@ akin_status akin_question_add(struct akin_question *question, akin_engine *engin
                            .bbox = akin_bbox_unknown(),
                            .time = akin_interval_unknown()};
     akin_buffer_init(&item.picture, EXAMPLE_PICTURE_MAX);
-    status = load(engine, example, &item, err);
+    status = load(engine, example, &item, question->turns, err);
     if (status != AKIN_OK) {
         example_fini(&item);
         return status;

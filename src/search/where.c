@@ -18,33 +18,6 @@ void akin_where_free(struct akin_where *where)
     *where = (struct akin_where){0};
 }
 
-/* What the encoder sees of a tile: `*out` is the input, `*filled` (borrowed from it) the mask. */
-static akin_status read_input(akin_engine *engine, uint64_t key, uint8_t **out, uint8_t **filled,
-                              akin_error *err)
-{
-    const struct akin_model_info *info = akin_model_info(engine->model);
-    const size_t cells = (size_t)info->input_px * info->input_px;
-    struct akin_raster raster = {0};
-    struct akin_scaling scaling;
-    akin_status status = engine_tile(engine, key, &raster, &scaling, err);
-    if (status != AKIN_OK)
-        return status;
-    uint8_t *input = akin_alloc(cells, info->bands + 1);
-    if (input)
-        status = akin_tile_input(&raster, &scaling, info->input_px, input,
-                                 input + cells * info->bands, err);
-    else
-        status = akin_error_memory(err, cells * (info->bands + 1), "a tile's input");
-    akin_raster_fini(&raster);
-    if (status != AKIN_OK) {
-        akin_free(input);
-        return status;
-    }
-    *out = input;
-    *filled = input + cells * info->bands;
-    return AKIN_OK;
-}
-
 /* scores (cells): each cell's best cosine with one of the vectors (count, dim). */
 static void score_cells(float *scores, const float *cells, size_t cell_count, const float *vectors,
                         size_t count, uint32_t dim)
@@ -101,7 +74,7 @@ akin_status akin_where(akin_engine *engine, const struct akin_question *question
         status = question_vectors_make(question->examples, engine->dim, engine->metric, &vectors,
                                        &count, err);
     if (status == AKIN_OK)
-        status = read_input(engine, key, &input, &filled, err);
+        status = engine_input(engine, key, &input, &filled, err);
     if (status == AKIN_OK)
         status = map_input(engine, vectors, count, input, filled, &where, err);
     akin_free(vectors);

@@ -100,6 +100,32 @@ END
     equal "$(find base/models -name '*.training')" '' 'folders left by refusals'
 }
 
+test_weights_of_another_collection() {
+    other=whole/models/trained/weights.safetensors
+    new
+    want 0 "$AKIN" train work --init $other --epochs 0 && has err "the weights of $other" "the collection's encoder now"
+    # The tiles are the same, so their means and deviations are, too, which stand in the file.
+    same $other work/models/trained/weights.safetensors 'the weights'
+    [ -e work/models/trained.training/checkpoint.bin ] && fault 'a checkpoint is left'
+    clean work
+    want 0 "$AKIN" search work --tile "$key"
+    want 0 "$AKIN" train work --name more --init $other $how_small --no-embed
+    cmp -s $other work/models/more/weights.safetensors && fault 'nothing was learnt from there on'
+    want 2 "$AKIN" train work --name x --init $other --preset r18h && has err weights.safetensors "of r18h is not in it"
+    want 1 "$AKIN" train work --name x --init nowhere && has err nowhere
+    head -c 1000000 $other >cut.safetensors
+    want 1 "$AKIN" train work --name x --init cut.safetensors && has err cut.safetensors
+    want 2 "$AKIN" train work --name x --init $other --epochs 0 --minutes 1 && has err minutes
+    "$AKIN" init grey --tile 64 --bands 1 2>/dev/null && "$AKIN" add grey images 2>/dev/null
+    want 2 "$AKIN" train grey --init $other && has err 'learnt from 3 bands, and the tiles have 1'
+    equal "$(find work/models grey/models -name 'x*' -o -name '*.training' -path 'grey/*')" '' 'folders left by refusals'
+    "$AKIN" train work --name stopped $how_small --no-embed >out 2>err </dev/null &
+    pid=$!
+    while [ ! -e work/models/stopped.training/checkpoint.bin ] && kill -0 $pid 2>/dev/null; do sleep 0.1; done
+    kill -INT $pid
+    wait $pid || { want 2 "$AKIN" train work --name stopped --resume --init $other && has err "--init with --resume"; }
+}
+
 test_ctrl_c_saves_and_a_resume_goes_on() {
     for at in 1 2; do
         new
@@ -190,5 +216,5 @@ test_disk_full_in_the_middle() {
     unmount
 }
 
-run_cases "$@" -- what_it_leaves_behind misuse_is_refused_in_a_line ctrl_c_saves_and_a_resume_goes_on \
+run_cases "$@" -- what_it_leaves_behind misuse_is_refused_in_a_line weights_of_another_collection ctrl_c_saves_and_a_resume_goes_on \
     killed_trainings_go_on_to_the_same_end no_room_for_a_checkpoint_or_an_encoder disk_full_in_the_middle

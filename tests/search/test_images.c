@@ -84,6 +84,123 @@ TEST(files_that_are_no_images_are_named)
     akin_engine_close(engine);
 }
 
+/* ---- whichever way it lies ---- */
+
+/* A picture turned by a quarter, beside the other. */
+static akin_status turn_picture(const char *to, const char *from, akin_error *err)
+{
+    struct akin_raster raster = {0}, turned = {0};
+    struct akin_buffer png;
+    const uint32_t bands[] = {0, 1, 2};
+    akin_source *source = NULL;
+    akin_buffer_init(&png, 1 << 24);
+    akin_status status = akin_source_open(&source, from, NULL, err);
+    if (status == AKIN_OK) {
+        const struct akin_source_info *info = akin_source_info(source);
+        const struct akin_window all = {0, 0, info->width, info->height};
+        status = akin_source_read(source, all, bands, 3, &raster, err);
+    }
+    if (status == AKIN_OK)
+        status = akin_raster_init(&turned, raster.height, raster.width, 3, AKIN_U8, false, err);
+    for (size_t y = 0; status == AKIN_OK && y < raster.height; y++)
+        for (size_t x = 0; x < raster.width; x++)
+            memcpy((uint8_t *)turned.pixels + (x * raster.height + raster.height - 1 - y) * 3,
+                   (uint8_t *)raster.pixels + (y * raster.width + x) * 3, 3);
+    if (status == AKIN_OK)
+        status = akin_png_encode(&turned, &png, err);
+    if (status == AKIN_OK)
+        status = akin_file_write_atomic(to, png.data, png.size, err);
+    akin_source_close(source);
+    akin_raster_fini(&raster);
+    akin_raster_fini(&turned);
+    akin_buffer_fini(&png);
+    return status;
+}
+
+static akin_status ask_turned(akin_engine *engine, const struct akin_example *example,
+                              struct akin_answers *answers, akin_error *err)
+{
+    struct akin_question question;
+    akin_question_init(&question);
+    question.k = PICTURES;
+    question.turns = true;
+    question.keep_examples = true;
+    akin_status status = akin_question_add(&question, engine, example, err);
+    if (status == AKIN_OK)
+        status = akin_ask(engine, &question, answers, err);
+    akin_question_fini(&question);
+    return status;
+}
+
+static void check_answers(const struct akin_answers *a, const struct akin_answers *b,
+                          double tolerance)
+{
+    REQUIRE(a->count == PICTURES && b->count == PICTURES);
+    for (size_t i = 0; i < PICTURES; i++)
+        CHECK_NEAR(a->answers[i].score, b->answers[i].score, tolerance);
+    CHECK_EQ(a->answers[0].key, b->answers[0].key);
+}
+
+TEST(with_turns_a_turned_picture_asks_the_same)
+{
+    char dir[AKIN_PATH_MAX], path[AKIN_PATH_MAX], turned[AKIN_PATH_MAX];
+    akin_engine *engine = NULL;
+    struct akin_answers plain = {0}, plain_turned = {0}, upright = {0}, lying = {0}, tile = {0};
+    REQUIRE_OK(add_pictures(dir, true, err));
+    REQUIRE_OK(akin_engine_open(&engine, dir, NULL, err));
+    path_of(path, "pictures/05.png");
+    path_of(turned, "turned.png");
+    REQUIRE_OK(turn_picture(turned, path, err));
+    struct akin_example example = {.kind = AKIN_EXAMPLE_IMAGE, .path = path};
+    REQUIRE_OK(ask_one(engine, &example, PICTURES, &plain, err));
+    REQUIRE_OK(ask_turned(engine, &example, &upright, err));
+    example.path = turned;
+    REQUIRE_OK(ask_one(engine, &example, PICTURES, &plain_turned, err));
+    REQUIRE_OK(ask_turned(engine, &example, &lying, err));
+    check_answers(&upright, &lying, 1e-3);
+    CHECK(plain_turned.answers[0].score < plain.answers[0].score - 5e-3); /* without, it does not */
+    CHECK(upright.answers[0].score < 1 - 1e-3);
+    /* A tile of the collection is read from its chip, which is a JPEG. */
+    example = (struct akin_example){.kind = AKIN_EXAMPLE_TILE, .key = plain.answers[0].key};
+    REQUIRE_OK(ask_turned(engine, &example, &tile, err));
+    check_answers(&upright, &tile, 0.05);
+    akin_answers_free(&plain);
+    akin_answers_free(&plain_turned);
+    akin_answers_free(&upright);
+    akin_answers_free(&lying);
+    akin_answers_free(&tile);
+    akin_engine_close(engine);
+}
+
+TEST(turning_tiles_needs_their_pictures_and_memory)
+{
+    char dir[AKIN_PATH_MAX], path[AKIN_PATH_MAX];
+    akin_engine *engine = NULL;
+    akin_error why = {0};
+    struct akin_answers answers = {0}, turned = {0};
+    REQUIRE_OK(add_pictures(dir, false, err));
+    REQUIRE_OK(akin_engine_open(&engine, dir, NULL, err));
+    path_of(path, "pictures/05.png");
+    struct akin_example example = {.kind = AKIN_EXAMPLE_IMAGE, .path = path};
+    REQUIRE_OK(ask_turned(engine, &example, &answers, err));
+    example = (struct akin_example){.kind = AKIN_EXAMPLE_TILE, .key = answers.answers[0].key};
+    CHECK_EQ(ask_turned(engine, &example, &turned, &why), AKIN_ERR_UNSUPPORTED);
+    CHECK_CONTAINS(why.text, "--no-chips");
+    akin_answers_free(&answers);
+    /* Each allocation in turn: an error, or an answer. */
+    example = (struct akin_example){.kind = AKIN_EXAMPLE_IMAGE, .path = path};
+    akin_status status = AKIN_ERR_NO_MEMORY;
+    for (long at = 0; at < 1000 && status != AKIN_OK; at++) {
+        akin_memory_fail_at(at);
+        status = ask_turned(engine, &example, &answers, NULL);
+        CHECK(status == AKIN_OK || status == AKIN_ERR_NO_MEMORY);
+    }
+    akin_memory_fail_at(-1);
+    CHECK_EQ(status, AKIN_OK);
+    akin_answers_free(&answers);
+    akin_engine_close(engine);
+}
+
 /* ---- windows ---- */
 
 /* Pictures in tiles of 32 without overlap: a strip of `count` pictures side by side. */
