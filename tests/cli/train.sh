@@ -68,6 +68,15 @@ test_what_it_leaves_behind() {
     same whole/models/trained/weights.bin whole/models/second/weights.bin 'the same seed'
 }
 
+# As on a CPU with AVX2 and no more: what was learnt with bf16 answers, and bf16 is refused.
+test_a_cpu_without_bf16() {
+    want 0 env DNNL_MAX_CPU_ISA=AVX2 "$AKIN" search whole --image images/1.jpg
+    want 1 env DNNL_MAX_CPU_ISA=AVX2 "$AKIN" embed whole --model trained --precision bf16 && has err 'no bf16' f32
+    new
+    want 0 env DNNL_MAX_CPU_ISA=AVX2 "$AKIN" train work --epochs 1 --batch 16 -j 2
+    clean work
+}
+
 test_misuse_is_refused_in_a_line() {
     while read -r options; do
         want 2 "$AKIN" train base $options && equal "$(lines err)" 1 "lines for $options"
@@ -216,5 +225,5 @@ test_disk_full_in_the_middle() {
     unmount
 }
 
-run_cases "$@" -- what_it_leaves_behind misuse_is_refused_in_a_line weights_of_another_collection ctrl_c_saves_and_a_resume_goes_on \
+run_cases "$@" -- what_it_leaves_behind a_cpu_without_bf16 misuse_is_refused_in_a_line weights_of_another_collection ctrl_c_saves_and_a_resume_goes_on \
     killed_trainings_go_on_to_the_same_end no_room_for_a_checkpoint_or_an_encoder disk_full_in_the_middle

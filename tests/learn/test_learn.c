@@ -11,6 +11,7 @@
 
 #include "../../src/learn/learn_private.h"
 #include "../ingest/pictures.h"
+#include "../source/make_raster.h"
 
 /* Instrumented, the arithmetic of a step takes ten times as long. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -89,7 +90,7 @@ static bool is_there(const char *name)
     return akin_file_stat(&stat, at(path, name), NULL) == AKIN_OK;
 }
 
-static void read_whole(struct akin_buffer *out, const char *name)
+static void read_named(struct akin_buffer *out, const char *name)
 {
     char path[AKIN_PATH_MAX];
     akin_buffer_init(out, (size_t)1 << 28);
@@ -99,8 +100,8 @@ static void read_whole(struct akin_buffer *out, const char *name)
 static void check_same(const char *a, const char *b)
 {
     struct akin_buffer one, other;
-    read_whole(&one, a);
-    read_whole(&other, b);
+    read_named(&one, a);
+    read_named(&other, b);
     CHECK(one.size > 0 && one.size == other.size && !memcmp(one.data, other.data, one.size));
     akin_buffer_fini(&one);
     akin_buffer_fini(&other);
@@ -127,7 +128,7 @@ static void damage(const char *name, double where, size_t bytes)
 {
     char path[AKIN_PATH_MAX];
     struct akin_buffer text;
-    read_whole(&text, name);
+    read_named(&text, name);
     size_t begin = (size_t)(where * (double)text.size);
     for (size_t i = begin; i < text.size && i < begin + bytes; i++)
         text.data[i] = (char)~text.data[i];
@@ -163,7 +164,7 @@ TEST(a_collection_learns_and_is_embedded)
     CHECK(is_there("c/models/trained.training/samples.png"));
     CHECK(!is_there("c/models/trained.training/checkpoint.bin"));
     CHECK(!is_there("c/models/trained.training/tiles.bin"));
-    read_whole(&csv, "c/models/trained.training/curve.csv");
+    read_named(&csv, "c/models/trained.training/curve.csv");
     CHECK_CONTAINS(csv.data, "\n1,2,0,0,");
     CHECK_CONTAINS(csv.data, "\n2,2,0,0,");
     akin_buffer_fini(&csv);
@@ -228,7 +229,7 @@ TEST(only_the_embedding_is_left)
     collection(6, 64);
     options_of(&options, "a");
     CHECK_EQ(learn_for(1, &options, &report, &why), AKIN_ERR_CANCELLED);
-    read_whole(&checkpoint, "c/models/a.training/checkpoint.bin");
+    read_named(&checkpoint, "c/models/a.training/checkpoint.bin");
     options.resume = true;
     REQUIRE_OK(learn(&options, &report, err));
     REQUIRE_OK(akin_file_write_atomic(at(path, "c/models/a.training/checkpoint.bin"),
@@ -328,6 +329,61 @@ TEST(tiles_that_are_all_alike_collapse_and_it_is_said)
     check_sound();
 }
 
+static bool finite_vectors(void *user, const struct akin_columns *columns, const float *vectors,
+                           size_t n)
+{
+    size_t *rows = user;
+    (void)columns;
+    for (size_t i = 0; i < n * 256; i++)
+        CHECK(isfinite(vectors[i]));
+    *rows += n;
+    return true;
+}
+
+/* Floats, of whose second band every seventh diagonal is not a number. */
+static void write_nan(const char *name, uint32_t seed)
+{
+    char path[AKIN_PATH_MAX];
+    GDALDatasetH dataset = make_memory(SIDE, SIDE, 3, GDT_Float32);
+    float *values = akin_alloc((size_t)SIDE * SIDE, sizeof *values);
+    REQUIRE(values != NULL);
+    for (int b = 0; b < 3; b++) {
+        for (uint32_t i = 0; i < SIDE * SIDE; i++) {
+            const uint32_t x = i % SIDE, y = i / SIDE;
+            values[i] = b == 1 && (x + y) % 7 == 0 ? NAN : texel(seed, x, y, (uint32_t)b);
+        }
+        CHECK(GDALRasterIO(GDALGetRasterBand(dataset, b + 1), GF_Write, 0, 0, SIDE, SIDE, values,
+                           SIDE, SIDE, GDT_Float32, 0, 0) == CE_None);
+    }
+    akin_free(values);
+    CHECK(save_as(dataset, "GTiff", at(path, name), NULL));
+}
+
+TEST(what_is_not_a_number_in_a_band_is_missing_and_nothing_else)
+{
+    struct akin_learn_options options;
+    struct akin_learn_report report;
+    const struct akin_embed_options embed = {.model = "a"};
+    char path[AKIN_PATH_MAX];
+    akin_index *index = NULL;
+    size_t rows = 0;
+    write_pictures(0);
+    write_nan("in/a.tif", 1);
+    write_nan("in/b.tif", 2);
+    make_small(64, true);
+    REQUIRE_OK(add("c", NULL, NULL, err));
+    options_of(&options, "a");
+    REQUIRE_OK(learn(&options, &report, err));
+    CHECK(report.tiles == 32 && report.saved && report.tiles_unread == 0);
+    CHECK(isfinite(report.last.loss) && isfinite(report.last.spread));
+    REQUIRE_OK(akin_embed(at(path, "c"), &embed, NULL, err));
+    REQUIRE_OK(akin_index_open(&index, at(path, "c/index/a"), AKIN_OPEN_READ, NULL, err));
+    REQUIRE_OK(akin_index_each(index, finite_vectors, &rows, err));
+    CHECK_EQ(rows, 32);
+    akin_index_close(index);
+    check_sound();
+}
+
 /* ---- damage ---- */
 
 static unsigned tiles_left_out;
@@ -372,10 +428,10 @@ TEST(a_checkpoint_that_is_damaged_or_of_another_run_is_refused)
     options_of(&options, "b");
     options.train.preset = "r18h";
     CHECK_EQ(learn_for(1, &options, &report, &why), AKIN_ERR_CANCELLED);
-    read_whole(&other, "c/models/b.training/checkpoint.bin");
+    read_named(&other, "c/models/b.training/checkpoint.bin");
     options_of(&options, "a");
     CHECK_EQ(learn_for(1, &options, &report, &why), AKIN_ERR_CANCELLED);
-    read_whole(&good, file);
+    read_named(&good, file);
     akin_learn_options_default(&options);
     options.name = "a";
     options.resume = true;
@@ -429,7 +485,7 @@ TEST(recipes_there_and_back_and_damaged)
     REQUIRE_OK(tiles_load(&read, folder, err));
     CHECK(read.count == 3 && !memcmp(read.keys, keys, sizeof keys));
     choose_fini(&read);
-    read_whole(&whole, "tiles.bin");
+    read_named(&whole, "tiles.bin");
     char path[AKIN_PATH_MAX];
     for (size_t i = 0; i < whole.size; i++) { /* every byte counts, and every length */
         whole.data[i] ^= 0x20;
