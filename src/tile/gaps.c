@@ -6,9 +6,9 @@
  *   1. cells of 4x4 pixels whose pixels are all at most 8 in every band are cores;
  *   2. cores at most 2 cells apart form areas (noise breaks thin gaps up). An area is a gap if it
  *      reaches the window's edge and has 4 cores (64 pixels), or has 64 cores anywhere, and at
- *      least half of its pixels are at most 2: what was never measured is 0 but for JPEG's noise,
- *      what was measured is dark with noise of its own, and a shadow lies inside the window more
- *      often than across its edge;
+ *      least half of its pixels are at most 2 on average over the bands: what was never measured
+ *      is 0 but for JPEG's noise, what was measured is dark with noise of its own, and a shadow lies
+ *      inside the window more often than across its edge;
  *   3. a gap takes in the pixels at most 24 in every band within 2 cells of its cores (ringing
  *      reaches as far as JPEG's 8x8 blocks) and everything 4 pixels around: gap and ground mixed,
  *      and ringing that is not dark. With 1 pixel around, that texture was mirrored into the fill
@@ -41,7 +41,7 @@ struct cells {
     const struct akin_raster *raster;
     uint32_t rows, cols;
     uint8_t *state;  /* (rows, cols) */
-    uint8_t *blacks; /* (rows, cols): pixels at most NOISE_MAX */
+    uint8_t *blacks; /* (rows, cols): pixels that are black */
     uint32_t *queue; /* cells of the area at hand */
     void *block;
 };
@@ -52,6 +52,16 @@ static inline uint32_t darkness(const uint8_t *pixel, uint32_t bands)
     for (uint32_t c = 1; c < bands; c++)
         max = pixel[c] > max ? pixel[c] : max;
     return max;
+}
+
+/* By the mean of the bands: JPEG keeps colours coarsely, so that a narrow gap beside red ground is
+ * reddish, but not bright. */
+static inline bool is_black(const uint8_t *pixel, uint32_t bands)
+{
+    uint32_t sum = 0;
+    for (uint32_t c = 0; c < bands; c++)
+        sum += pixel[c];
+    return sum <= NOISE_MAX * bands;
 }
 
 static const uint8_t *pixel_at(const struct akin_raster *raster, uint32_t x, uint32_t y)
@@ -78,10 +88,9 @@ static bool is_core(const struct cells *cells, uint32_t row, uint32_t col, uint8
     for (uint32_t y = at.y; y < at.y + at.height; y++) {
         const uint8_t *pixel = pixel_at(cells->raster, at.x, y);
         for (uint32_t x = 0; x < at.width; x++, pixel += bands) {
-            uint32_t dark = darkness(pixel, bands);
-            if (dark > CORE_MAX)
+            if (darkness(pixel, bands) > CORE_MAX)
                 return false;
-            *blacks = (uint8_t)(*blacks + (dark <= NOISE_MAX));
+            *blacks = (uint8_t)(*blacks + is_black(pixel, bands));
         }
     }
     return true;

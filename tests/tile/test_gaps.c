@@ -78,6 +78,30 @@ TEST(a_swath_gap_is_found_through_jpeg)
     }
 }
 
+/* A strip 12 pixels wide through bright red ground: JPEG's coarse colours make it reddish. */
+TEST(a_narrow_gap_in_coloured_ground_is_found)
+{
+    static const uint8_t ground[3] = {190, 80, 40};
+    struct akin_raster raster = {0};
+    double share = -1;
+    size_t found = 0;
+    REQUIRE_OK(akin_raster_init(&raster, SIDE, SIDE, 3, AKIN_U8, false, err));
+    for (size_t i = 0; i < (size_t)SIDE * SIDE * 3; i++) {
+        const size_t x = i / 3 % SIDE;
+        bool gap = x >= 101 && x < 113;
+        ((uint8_t *)raster.pixels)[i] = gap ? 0 : (uint8_t)(ground[i % 3] + noise(i, 0, 30));
+    }
+    REQUIRE_OK(through_jpeg(&raster, 75, err));
+    REQUIRE_OK(akin_tile_mark_gaps(&raster, &share, err));
+    REQUIRE(raster.valid != NULL);
+    for (size_t y = 0; y < SIDE; y++)
+        for (size_t x = 101; x < 113; x++)
+            found += raster.valid[y * SIDE + x] == 0;
+    CHECK(found > (size_t)SIDE * 12 * 97 / 100);
+    CHECK(share < 24.0 / SIDE);
+    akin_raster_fini(&raster);
+}
+
 static double share_of(struct akin_raster *raster)
 {
     double share = -1;
