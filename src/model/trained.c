@@ -88,7 +88,7 @@ akin_status trained_create(struct trained **out, enum arch_preset preset, uint32
     status = instant_create(&trained->instant, instant, err);
     if (status == AKIN_OK) {
         uint32_t dim = trained->instant->rcf.out + trained->instant->histogram.out;
-        trained->net_pca.in = (uint32_t)features_size(&arch);
+        trained->net_pca.in = (uint32_t)map_features_size(&arch);
         trained->net_pca.out = TRAINED_NET_DIM;
         trained->instant_pca.in = dim;
         trained->instant_pca.out = dim < TRAINED_INSTANT_DIM ? dim : TRAINED_INSTANT_DIM;
@@ -120,7 +120,7 @@ void trained_free(struct trained *trained)
 struct trained_scratch {
     struct net net;
     float *folded;
-    float *maps;          /* features_pool's */
+    float *maps;          /* map_features_pool's */
     void *instant_memory; /* instant_scratch_init's */
     struct instant_scratch instant;
     struct akin_scaling identity;
@@ -159,7 +159,7 @@ static akin_status create_scratch(struct trained_scratch **out, const struct tra
         return akin_error_memory(err, sizeof *scratch, "an encoder's scratch");
     akin_status status = AKIN_OK;
     scratch->folded = akin_alloc_zero(table->parameter_count, sizeof(float));
-    scratch->maps = akin_alloc(features_scratch(&table->arch, trained->px), sizeof(float));
+    scratch->maps = akin_alloc(map_features_scratch(&table->arch, trained->px), sizeof(float));
     scratch->instant_memory = akin_alloc(instant_scratch_bytes(trained->instant), 1);
     scratch->turned = akin_alloc(pixels, bands + 1);
     scratch->small = akin_alloc(small, bands + 1);
@@ -258,7 +258,7 @@ akin_status trained_features(const struct trained *trained, struct trained_scrat
                              unsigned d4, float *net, float *instant, bool *there, akin_error *err)
 {
     const struct arch *arch = &trained->table.arch;
-    const size_t net_size = features_size(arch), instant_size = trained->instant_pca.in;
+    const size_t net_size = map_features_size(arch), instant_size = trained->instant_pca.in;
     akin_status status = forward(trained, scratch, n, inputs, d4, err);
     for (size_t i = 0; i < n && status == AKIN_OK; i++) {
         const uint8_t *input = inputs[i], *mask = filled[i];
@@ -270,8 +270,8 @@ akin_status trained_features(const struct trained *trained, struct trained_scrat
             akin_tile_turn(scratch->turned, input, trained->px, arch->bands, d4);
             input = scratch->turned;
         }
-        there[i] = features_pool(&scratch->net, arch, trained->px, i, mask, scratch->maps,
-                                 net + i * net_size);
+        there[i] = map_features_pool(&scratch->net, arch, trained->px, i, mask, scratch->maps,
+                                     net + i * net_size);
         status = shrink(trained, scratch, input, mask, err);
         if (status != AKIN_OK)
             break;
@@ -341,8 +341,8 @@ akin_status trained_cells(const struct trained *trained, struct trained_scratch 
     memset(out, 0, (size_t)side * side * (first + second) * sizeof *out);
     for (size_t i = 0; i < (size_t)side * side; i++, out += first + second) {
         mask_window(mask, filled, trained->px, side, i / side, i % side);
-        if (!features_pool(&scratch->net, &trained->table.arch, trained->px, 0, mask, scratch->maps,
-                           features))
+        if (!map_features_pool(&scratch->net, &trained->table.arch, trained->px, 0, mask,
+                               scratch->maps, features))
             continue;
         pca_apply(&trained->net_pca, features, out + first);
         akin_normalize(out + first, second);

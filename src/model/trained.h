@@ -4,7 +4,7 @@
  * texture, the net knows what is alike under other light and from another side.
  *
  *   input (px, px, bands) u8
- *     -> normalised -> net -> pooled maps of stages 2 to 4 (features.h) -> PCA, half-whitened, unit
+ *     -> normalised -> net -> pooled maps of stages 2 to 4 (map_features.h) -> PCA, half-whitened, unit
  *     -> area average to the instant encoder's size -> instant vector -> PCA, unit
  *     -> both side by side, weighted, unit
  *
@@ -17,8 +17,8 @@
 
 #include "akin/model.h"
 #include "augment.h"
-#include "features.h"
 #include "instant.h"
+#include "map_features.h"
 #include "model_kind.h"
 #include "net.h"
 #include "pca.h"
@@ -64,7 +64,7 @@ void trained_scratch_free(struct trained_scratch *scratch);
 akin_status trained_measure_ranges(const struct trained *trained, size_t n,
                                    const uint8_t *const *inputs, float *ranges, akin_error *err);
 #define TRAINED_BATCH 16
-/* n <= TRAINED_BATCH tiles, turned by d4: pooled features (n, features_size) and instant vectors (n,
+/* n <= TRAINED_BATCH tiles, turned by d4: pooled features (n, map_features_size) and instant vectors (n,
  * instant dim) as they are before their PCA; there[i] false, and zeros, where nothing was there. */
 akin_status trained_features(const struct trained *trained, struct trained_scratch *scratch,
                              size_t n, const uint8_t *const *inputs, const uint8_t *const *filled,
@@ -77,7 +77,7 @@ void trained_project(const struct trained *trained, float *net, float *instant, 
 uint32_t trained_cells_side(const struct trained_scratch *scratch);
 /* The net's maps of one tile pooled over the window of 3 x 3 cells around each cell, in the net's
  * part of a unit vector (side, side, dim) whose instant part is zero; zeros where nothing was there.
- * features (features_size) is scratch. */
+ * features (map_features_size) is scratch. */
 akin_status trained_cells(const struct trained *trained, struct trained_scratch *scratch,
                           const uint8_t *input, const uint8_t *filled, float *features, float *out,
                           akin_error *err);

@@ -134,7 +134,7 @@ static void features(const struct export *it)
         bool mean, deviation;
         for (unsigned b = 0; b < arch->blocks; b++)
             block(it, x, s, b);
-        features_taken(s, &mean, &deviation);
+        map_features_taken(s, &mean, &deviation);
         if (!mean)
             continue;
         pooled[count] = stage_name(s, "mean");

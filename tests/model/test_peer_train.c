@@ -8,8 +8,8 @@
  */
 #include <math.h>
 
-#include "../../src/model/features.h"
 #include "../../src/model/loss.h"
+#include "../../src/model/map_features.h"
 #include "../../src/model/optimiser.h"
 #include "peer.h"
 
@@ -179,9 +179,9 @@ static double cosine(const float *a, const float *b, size_t n)
 /* Features of what was learnt, of the first views. */
 static void check_features(struct run *it)
 {
-    const size_t size = features_size(&it->table.arch);
+    const size_t size = map_features_size(&it->table.arch);
     float *folded = akin_alloc(it->table.parameter_count, sizeof *folded);
-    float *scratch = akin_alloc(features_scratch(&it->table.arch, PX), sizeof *scratch);
+    float *scratch = akin_alloc(map_features_scratch(&it->table.arch, PX), sizeof *scratch);
     float *ours = akin_alloc(size, sizeof *ours),
           *theirs = akin_alloc(VIEWS * size, sizeof *theirs);
     const struct graph_options options = {.batch = VIEWS, .parameters = folded};
@@ -196,7 +196,7 @@ static void check_features(struct run *it)
     REQUIRE(peer_run(PEER_TRAIN " '%s' features", it->folder) == 0);
     REQUIRE(peer_read(it->folder, "features.f32", theirs, VIEWS * size * sizeof *theirs));
     for (size_t n = 0; n < VIEWS; n++) {
-        CHECK(features_pool(&net, &it->table.arch, PX, n, NULL, scratch, ours));
+        CHECK(map_features_pool(&net, &it->table.arch, PX, n, NULL, scratch, ours));
         CHECK_NEAR(cosine(ours, theirs + n * size, size), 1, 1e-6);
         CHECK_NEAR(ours[size - 1], theirs[n * size + size - 1], 1e-3);
     }

@@ -6,20 +6,20 @@
 #include <math.h>
 #include <string.h>
 
-#include "features.h"
+#include "map_features.h"
 
 /* Of each stage: whether its mean and its deviation are taken. */
 static const struct {
     bool mean, deviation;
 } taken[ARCH_STAGES] = {{false, false}, {true, false}, {true, true}, {true, true}};
 
-void features_taken(unsigned stage, bool *mean, bool *deviation)
+void map_features_taken(unsigned stage, bool *mean, bool *deviation)
 {
     *mean = taken[stage].mean;
     *deviation = taken[stage].deviation;
 }
 
-size_t features_size(const struct arch *arch)
+size_t map_features_size(const struct arch *arch)
 {
     size_t size = 0;
     for (unsigned s = 0; s < ARCH_STAGES; s++)
@@ -27,7 +27,7 @@ size_t features_size(const struct arch *arch)
     return size;
 }
 
-size_t features_scratch(const struct arch *arch, uint32_t px)
+size_t map_features_scratch(const struct arch *arch, uint32_t px)
 {
     size_t side = px / 4, most = 0; /* stem's stride 2, perhaps a pool's, a stage's */
     for (unsigned s = 1; s < ARCH_STAGES; s++, side = (side + 1) / 2)
@@ -77,8 +77,8 @@ static bool pool_map(const float *map, uint32_t side, uint32_t channels, const u
     return true;
 }
 
-bool features_pool(const struct net *net, const struct arch *arch, uint32_t px, size_t n,
-                   const uint8_t *filled, float *scratch, float *out)
+bool map_features_pool(const struct net *net, const struct arch *arch, uint32_t px, size_t n,
+                       const uint8_t *filled, float *scratch, float *out)
 {
     bool there = true;
     for (unsigned s = 0; s < ARCH_STAGES; s++) {
@@ -92,6 +92,6 @@ bool features_pool(const struct net *net, const struct arch *arch, uint32_t px, 
         out += deviation ? 2 * (size_t)channels : channels;
     }
     if (!there)
-        memset(out - features_size(arch), 0, features_size(arch) * sizeof *out);
+        memset(out - map_features_size(arch), 0, map_features_size(arch) * sizeof *out);
     return there;
 }

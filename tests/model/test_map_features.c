@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../../src/model/features.h"
+#include "../../src/model/map_features.h"
 #include "../check.h"
 
 #define BATCH 3
@@ -33,9 +33,9 @@ static akin_status setup(struct fixture *it, const char *preset, uint32_t bands,
     it->parameters = akin_alloc_zero(it->table.parameter_count, sizeof(float));
     it->folded = akin_alloc_zero(it->table.parameter_count, sizeof(float));
     it->statistics = akin_alloc_zero(it->table.statistic_count, sizeof(float));
-    it->scratch = akin_alloc_zero(features_scratch(&arch, px), sizeof(float));
+    it->scratch = akin_alloc_zero(map_features_scratch(&arch, px), sizeof(float));
     it->map = akin_alloc_zero((size_t)px * px, 4 * arch.width[ARCH_STAGES - 1]);
-    it->features = akin_alloc_zero(features_size(&arch), sizeof(float));
+    it->features = akin_alloc_zero(map_features_size(&arch), sizeof(float));
     it->mask = akin_alloc((size_t)px * px, 1);
     memset(it->mask, 255, (size_t)px * px);
     arch_initialise(&it->table, 3, it->parameters, it->statistics);
@@ -112,7 +112,7 @@ static void check_features(struct fixture *it, size_t n)
         }
         at += s > 1 ? 2 * channels : channels;
     }
-    CHECK_EQ(at - it->features, features_size(&it->table.arch));
+    CHECK_EQ(at - it->features, map_features_size(&it->table.arch));
 }
 
 static void check_preset(const char *preset, uint32_t bands, uint32_t px)
@@ -121,14 +121,14 @@ static void check_preset(const char *preset, uint32_t bands, uint32_t px)
     REQUIRE_OK(setup(&it, preset, bands, px, err));
     for (size_t n = 0; n < BATCH; n++) {
         memset(it.mask, 255, (size_t)px * px);
-        CHECK(features_pool(&it.net, &it.table.arch, px, n, NULL, it.scratch, it.features));
+        CHECK(map_features_pool(&it.net, &it.table.arch, px, n, NULL, it.scratch, it.features));
         check_features(&it, n);
-        CHECK(features_pool(&it.net, &it.table.arch, px, n, it.mask, it.scratch, it.features));
+        CHECK(map_features_pool(&it.net, &it.table.arch, px, n, it.mask, it.scratch, it.features));
         check_features(&it, n);
         memset(it.mask, 0, (size_t)px * px / 2); /* the upper half */
         for (size_t i = 0; i < px; i++)          /* and a slanted edge, which cuts cells */
             memset(it.mask + i * px, 0, i / 3);
-        CHECK(features_pool(&it.net, &it.table.arch, px, n, it.mask, it.scratch, it.features));
+        CHECK(map_features_pool(&it.net, &it.table.arch, px, n, it.mask, it.scratch, it.features));
         check_features(&it, n);
     }
     teardown(&it);
@@ -155,7 +155,7 @@ TEST(one_pixel_decides_alone)
     REQUIRE_OK(setup(&it, "r10h", 3, 64, err));
     memset(it.mask, 0, 64 * 64);
     it.mask[40 * 64 + 9] = 1; /* row 10, column 2 of stage 2, which is 16 x 16 */
-    CHECK(features_pool(&it.net, &it.table.arch, 64, 1, it.mask, it.scratch, it.features));
+    CHECK(map_features_pool(&it.net, &it.table.arch, 64, 1, it.mask, it.scratch, it.features));
     graph_read_map(it.net.graph, it.net.stage[1], 1, it.map);
     for (uint32_t c = 0; c < 64; c++)
         CHECK_NEAR(it.features[c], it.map[(10 * 16 + 2) * 64 + c], 1e-5);
@@ -168,11 +168,11 @@ TEST(nothing_there_is_nothing_said)
 {
     struct fixture it;
     REQUIRE_OK(setup(&it, "r10h", 3, 64, err));
-    const size_t size = features_size(&it.table.arch);
+    const size_t size = map_features_size(&it.table.arch);
     CHECK_EQ(size, 64 + 2 * 128 + 2 * 256);
     memset(it.mask, 0, 64 * 64);
     memset(it.features, 1, size * sizeof *it.features);
-    CHECK(!features_pool(&it.net, &it.table.arch, 64, 0, it.mask, it.scratch, it.features));
+    CHECK(!map_features_pool(&it.net, &it.table.arch, 64, 0, it.mask, it.scratch, it.features));
     for (size_t i = 0; i < size; i++)
         CHECK(it.features[i] == 0);
     teardown(&it);
