@@ -70,11 +70,13 @@ INCS = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS)))
 # One file per instruction set, with its own flags; which one runs is decided at start.
 ISA_avx2   := -mavx2 -mfma -mf16c
 ISA_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c
+ISA_amx    := $(ISA_avx512) -mavx512bf16 -mamx-tile -mamx-bf16
 ifeq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
 ISA_avx2 :=
 ISA_avx512 :=
+ISA_amx :=
 endif
-isa = $(foreach t,avx2 avx512,$(if $(findstring _$(t).c,$(1)),$(ISA_$(t))))
+isa = $(foreach t,avx2 avx512 amx,$(if $(findstring _$(t).c,$(1)),$(ISA_$(t))))
 
 SRC  := $(foreach s,$(STAGES),$(sort $(wildcard src/$(s)/*.c)))
 OBJ  := $(SRC:%.c=$(OUT)/%.o)

@@ -5,7 +5,7 @@
  *     const struct akin_kernels *k = akin_kernels();
  *     float s = k->dot(a, b, 224);
  *
- * AKIN_KERNELS=scalar|neon|avx2|avx512 forces one; a name that this CPU cannot run falls back to
+ * AKIN_KERNELS=scalar|neon|avx2|avx512|amx forces one; a name that this CPU cannot run falls back to
  * the best one before it in that list, and an unknown name is ignored. Kernels take any n, n = 0
  * among them, and any alignment (of their elements); they write no byte past what their contract
  * names and read none past their inputs. Buffers do not overlap unless said. Integer results are
@@ -22,6 +22,7 @@
 
 #include "akin/core/status.h"
 #include "akin/core/thread.h"
+#include "akin/vec/bundle.h"
 
 #pragma GCC visibility push(default)
 
@@ -84,7 +85,7 @@ struct akin_candidate {
 };
 
 struct akin_kernels {
-    const char *name; /* "scalar", "avx2", "avx512", "neon" */
+    const char *name; /* "scalar", "avx2", "avx512", "amx", "neon" */
 
     /* Sums over i < n of a[i] * b[i], and of (a[i] - b[i])^2. */
     float (*dot)(const float *a, const float *b, size_t n);
@@ -185,6 +186,10 @@ struct akin_kernels {
      * rounded towards 0. */
     void (*bytes_from_f64)(uint8_t *out, const double *in, const double *scale, const double *shift,
                            size_t n);
+
+    /* Of nets in bf16: NULL in tiers without matrix instructions for it, which have no better way
+     * than oneDNN's. */
+    const struct akin_bundle_kernels *bundle;
 };
 
 /* The table chosen for this process: the same pointer from every thread, for ever. */

@@ -13,8 +13,10 @@
 #include "akin/vec.h"
 
 extern const struct akin_kernels kernels_scalar;
+extern const struct akin_bundle_kernels bundle_scalar;
 #if defined(__x86_64__)
 extern const struct akin_kernels kernels_avx2, kernels_avx512;
+extern const struct akin_bundle_kernels bundle_amx; /* the tier amx: avx512, and this */
 #elif defined(__aarch64__)
 extern const struct akin_kernels kernels_neon;
 #endif

@@ -180,4 +180,5 @@ const struct akin_kernels kernels_scalar = {
     .sum_boxes = sum_boxes,
     .bytes_from_f64 = bytes_from_f64,
     WINOGRAD_KERNELS,
+    .bundle = &bundle_scalar,
 };

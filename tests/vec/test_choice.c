@@ -96,9 +96,9 @@ TEST(akin_kernels_falls_back_and_ignores_nonsense)
     CHECK_TEXT(choice_with(""), best());
     CHECK_TEXT(choice_with("sse9"), best());
     CHECK_TEXT(choice_with("AVX2"), best());
-    static const char *const order[] = {"scalar", "neon", "avx2", "avx512"};
+    static const char *const order[] = {"scalar", "neon", "avx2", "avx512", "amx"};
     const char *expected = "scalar";
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         expected = available(order[i]) ? order[i] : expected;
         CHECK_TEXT(choice_with(order[i]), expected);
     }
