@@ -105,7 +105,13 @@ int graph_tensor(struct graph *graph, const graph_md *md)
         return graph_fail(graph, AKIN_ERR_LIMIT, "the net has more than %d tensors",
                           GRAPH_TENSORS_MAX);
     struct graph_tensor *tensor = &graph->tensors[graph->tensor_count];
-    *tensor = (struct graph_tensor){.md = *md, .again = {.x = -1}, .gradient = -1};
+    *tensor = (struct graph_tensor){.md = *md,
+                                    .again = {.x = -1},
+                                    .gradient = -1,
+                                    .from = -1,
+                                    .normal = -1,
+                                    .sums = -1,
+                                    .picture = -1};
     uint32_t *sizes[4] = {&tensor->n, &tensor->c, &tensor->h, &tensor->w};
     for (int i = 0; i < 4; i++)
         *sizes[i] = i < md->ndims ? (uint32_t)md->dims[i] : 1;
@@ -151,7 +157,7 @@ void *graph_own(struct graph *graph, size_t bytes)
 {
     if (graph->status != AKIN_OK)
         return NULL;
-    if (graph->block_count == GRAPH_STEPS_MAX) {
+    if (graph->block_count == GRAPH_BLOCKS_MAX) {
         graph_fail(graph, AKIN_ERR_LIMIT, "the net has more than %d weights", GRAPH_STEPS_MAX);
         return NULL;
     }
@@ -373,6 +379,11 @@ bool graph_has_dtype(enum graph_dtype dtype)
     return isa == dnnl_cpu_isa_avx512_core_bf16 || isa == dnnl_cpu_isa_avx512_core_amx;
 }
 
+bool graph_bundles(enum graph_dtype dtype)
+{
+    return dtype == GRAPH_BF16 && graph_has_dtype(dtype) && akin_kernels()->bundle;
+}
+
 bool graph_int8_pays(void)
 {
     /* Bits of dnnl_cpu_isa_t. Measured with AVX2 alone, beside Winograd in f32: 1.3 to 1.6 times as
@@ -388,7 +399,10 @@ akin_status graph_create(struct graph **out, const struct graph_options *options
     if (!graph)
         return akin_error_memory(err, sizeof *graph, "a net");
     graph->options = *options;
+    graph->images = options->batch;
     graph->dtype = options->dtype == GRAPH_BF16 ? dnnl_bf16 : dnnl_f32;
+    if (graph_bundles(options->dtype) && options->bundled)
+        graph->bundle = akin_kernels()->bundle;
     omp_set_num_threads(1);
     if (graph_ok(graph, dnnl_engine_create(&graph->engine, dnnl_cpu, 0), "an engine"))
         graph_ok(graph,
@@ -447,6 +461,11 @@ float *graph_gradient(struct graph *graph, int tensor)
 void graph_set_momentum(struct graph *graph, float momentum)
 {
     graph->momentum = momentum;
+}
+
+void graph_set_images(struct graph *graph, uint32_t images)
+{
+    graph->images = images < graph->options.batch ? images : graph->options.batch;
 }
 
 /* ---- running ---- */

@@ -29,6 +29,9 @@ struct graph_options {
     uint32_t batch;
     enum graph_dtype dtype; /* of activations and blocked weights; masters are f32 */
     bool training;
+    /* Lays tensors in bundles of 32 images, where that is fast (graph_bundles): convolutions have
+     * multiples of 32 channels. */
+    bool bundled;
     /* Flat vectors, borrowed; their layout is the caller's, constructors get offsets. gradients may
      * be NULL where the graph does not learn. */
     float *parameters, *gradients, *statistics;
@@ -40,6 +43,8 @@ akin_status graph_create(struct graph **out, const struct graph_options *options
 void graph_free(struct graph *graph);
 /* Whether this CPU has instructions for it; f32 always. */
 bool graph_has_dtype(enum graph_dtype dtype);
+/* Whether graphs of that type may lie in bundles here: then a batch of 32 costs as much as one. */
+bool graph_bundles(enum graph_dtype dtype);
 /* Whether 8 bits are faster than floats here. */
 bool graph_int8_pays(void);
 
@@ -95,6 +100,9 @@ size_t graph_bytes(const struct graph *graph); /* activations, gradients, blocke
 float *graph_data(struct graph *graph, int tensor);
 float *graph_gradient(struct graph *graph, int tensor);       /* of `output` */
 void graph_set_momentum(struct graph *graph, float momentum); /* share of the new; 0 = none */
+/* Later forward passes of a graph that encodes need only give the first `images` of the batch; it
+ * takes less time where that saves a bundle. */
+void graph_set_images(struct graph *graph, uint32_t images);
 
 void graph_map_size(const struct graph *graph, int tensor, uint32_t *channels, uint32_t *px);
 /* One image of a kept tensor as plain f32: out (px, px, channels). */

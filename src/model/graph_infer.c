@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "graph_private.h"
+#include "graph_bundle.h"
 
 struct folded {
     graph_md source, weights, bias, result, plain;
@@ -72,6 +72,9 @@ int graph_folded(struct graph *graph, int x, const struct graph_folded *at, int 
     struct folded it = {0};
     if (x < 0 || graph->status != AKIN_OK)
         return -1;
+    if (graph->bundle)
+        return graph->tensors[x].bundled ? bundle_convolution(graph, x, at, true, add_to, false)
+                                         : bundle_stem(graph, x, at, true);
     if (graph_winograd_fits(graph, x, at->out, at->k, at->stride) &&
         (add_to < 0 || dnnl_memory_desc_equal(&graph->tensors[x].md, &graph->tensors[add_to].md)))
         return graph_winograd_folded(graph, x, at, add_to);
@@ -116,6 +119,10 @@ void graph_map_size(const struct graph *graph, int tensor, uint32_t *channels, u
 void graph_read_map(const struct graph *graph, int tensor, size_t n, float *out)
 {
     const struct graph_tensor *it = &graph->tensors[tensor];
+    if (it->bundled) {
+        bundle_read_map(graph, tensor, n, out);
+        return;
+    }
     struct graph_walk walk = graph_walk_of(graph, &it->md, it->value);
     walk.unit = it->unit;
     for (size_t h = 0; h < it->h; h++)

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "graph_private.h"
+#include "graph_bundle.h"
 
 /* ---- plain loops over buffers of f32 or bf16 ---- */
 
@@ -323,6 +323,11 @@ int graph_convolution(struct graph *graph, int x, size_t weight, uint32_t out, u
     struct convolution it = {.offset = weight};
     if (x < 0 || graph->status != AKIN_OK)
         return -1;
+    if (graph->bundle) {
+        const struct graph_folded at = {.weight = weight, .out = out, .k = k, .stride = stride};
+        return graph->tensors[x].bundled ? bundle_convolution(graph, x, &at, false, -1, adds)
+                                         : bundle_stem(graph, x, &at, false);
+    }
     if (graph_winograd_fits(graph, x, out, k, stride))
         return winograd(graph, x, weight, out, adds);
     choose_layouts(graph, &it, x, out, k, stride);
@@ -420,6 +425,8 @@ static bool describe_norm(struct graph *graph, struct norm *it, int x, bool relu
 int graph_batch_norm(struct graph *graph, int x, const struct graph_norm *at, bool relu)
 {
     struct norm it = {0};
+    if (x >= 0 && graph->status == AKIN_OK && graph->tensors[x].bundled)
+        return bundle_batch_norm(graph, x, at, relu);
     if (x < 0 || !describe_norm(graph, &it, x, relu))
         return -1;
     const struct graph_tensor *in = &graph->tensors[x];
@@ -466,6 +473,8 @@ int graph_shortcut(struct graph *graph, int x)
 {
     if (x < 0 || graph->status != AKIN_OK)
         return -1;
+    if (graph->tensors[x].bundled)
+        return bundle_shortcut(graph, x);
     const graph_md md = graph->tensors[x].md;
     int y = graph_tensor(graph, &md);
     if (y < 0)
@@ -483,6 +492,8 @@ int graph_add_relu(struct graph *graph, int a, int b)
 {
     if (a < 0 || b < 0 || graph->status != AKIN_OK)
         return -1;
+    if (graph->tensors[a].bundled)
+        return bundle_add_relu(graph, a, b);
     const graph_md md = graph->tensors[a].md;
     if (!dnnl_memory_desc_equal(&md, &graph->tensors[b].md))
         return graph_fail(graph, AKIN_ERR_UNSUPPORTED, "the two sides of a sum differ in layout");
@@ -565,13 +576,17 @@ int graph_max_pool(struct graph *graph, int x)
 {
     static const struct pooling it = {
         .kind = dnnl_pooling_max, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}};
-    return x < 0 || graph->status != AKIN_OK ? -1 : pool(graph, x, &it);
+    if (x < 0 || graph->status != AKIN_OK)
+        return -1;
+    return graph->tensors[x].bundled ? bundle_max_pool(graph, x) : pool(graph, x, &it);
 }
 
 int graph_mean(struct graph *graph, int x)
 {
     if (x < 0 || graph->status != AKIN_OK)
         return -1;
+    if (graph->tensors[x].bundled)
+        return bundle_mean(graph, x);
     struct pooling it = {.kind = dnnl_pooling_avg_exclude_padding, .stride = {1, 1}};
     it.kernel[0] = graph->tensors[x].h;
     it.kernel[1] = graph->tensors[x].w;

@@ -1,6 +1,7 @@
 /*
  * Inside a graph: tensors, the buffers they lie in, steps, and the plan of memory (graph.c); the
- * operations over oneDNN (graph_ops.c, graph_infer.c, graph_int8.c). Only these files know oneDNN.
+ * operations over oneDNN (graph_ops.c, graph_infer.c, graph_int8.c) or over kernels of our own
+ * (graph_winograd.c, graph_bundle*.c). Only these files know oneDNN.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -14,6 +15,7 @@
 #include "graph.h"
 
 #define GRAPH_STEPS_MAX 512
+#define GRAPH_BLOCKS_MAX 1024
 #define GRAPH_TENSORS_MAX 256
 #define GRAPH_BUFFERS_MAX 768
 #define GRAPH_ARGS_MAX 10
@@ -43,7 +45,15 @@ struct graph_tensor {
     struct graph_again again;
     int value, gradient; /* buffers; the gradient is -1 until someone needs it */
     bool learns;         /* false for the input: nobody wants its gradient */
-    float unit;          /* of u8 and s8: what a step is worth; else 0 */
+    /* In bundles (graph_bundle.h). A normalised one knows what it is made from and how: `value` is
+     * written only where a relu follows. */
+    bool bundled;
+    bool shared;      /* a shortcut has left a gradient to which the next one's is added */
+    int from, normal; /* tensor, buffer of the norm; -1 = not normalised */
+    int sums;         /* buffer: of its channels, as it was written */
+    int picture;      /* buffer: the input's */
+    struct graph_norm norm;
+    float unit; /* of u8 and s8: what a step is worth; else 0 */
     uint32_t n, c, h, w;
 };
 
@@ -69,6 +79,12 @@ struct graph_step {
     float *to;          /* run: gradients or statistics */
     enum graph_dtype dtype;
     const struct winograd *plan; /* run: winograd's */
+    /* run: of bundles */
+    const struct bundle_plan *bundle;
+    const struct bundle_weight_plan *bundle_weights;
+    const struct bundle_picture *picture;
+    const struct bundle_links *links;
+    struct graph_norm norm, other_norm;
     struct akin_square_end end;
     bool turned;
 };
@@ -83,6 +99,7 @@ struct graph {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     dnnl_data_type_t dtype;
+    const struct akin_bundle_kernels *bundle; /* NULL: oneDNN's layouts */
     struct graph_tensor tensors[GRAPH_TENSORS_MAX];
     int tensor_count;
     struct graph_buffer buffers[GRAPH_BUFFERS_MAX];
@@ -90,11 +107,12 @@ struct graph {
     struct graph_list forward, backward, refresh; /* backward is run from its end */
     dnnl_memory_t memories[GRAPH_FREED_MAX];
     size_t memory_count;
-    void *blocks[GRAPH_STEPS_MAX]; /* weights in oneDNN's layouts: owned, live always */
+    void *blocks[GRAPH_BLOCKS_MAX]; /* weights in their layouts, plans: owned, live always */
     size_t block_count, block_bytes;
     void *arena;
     size_t arena_bytes;
     float momentum;
+    uint32_t images;           /* of a forward pass: the first so many of the batch */
     struct graph_step nowhere; /* what is pushed after a failure */
     akin_status status;        /* of building: the first failure */
     akin_error error;

@@ -72,7 +72,9 @@ akin_status net_create(struct net *out, const struct arch_table *table, uint32_t
 {
     const struct arch *arch = &table->arch;
     struct net net = {0};
-    akin_status status = graph_create(&net.graph, options, err);
+    struct graph_options bundled = *options;
+    bundled.bundled = true; /* widths are multiples of 32 */
+    akin_status status = graph_create(&net.graph, &bundled, err);
     if (status != AKIN_OK)
         return status;
     const struct builder builder = {.graph = net.graph, .table = table};
@@ -191,7 +193,9 @@ static akin_status create_folded(struct net *out, struct builder *builder, uint3
 {
     const struct arch *arch = &builder->table->arch;
     struct net net = {.z = -1};
-    akin_status status = graph_create(&net.graph, options, err);
+    struct graph_options bundled = *options;
+    bundled.bundled = true;
+    akin_status status = graph_create(&net.graph, &bundled, err);
     if (status != AKIN_OK)
         return status;
     builder->graph = net.graph;

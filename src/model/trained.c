@@ -136,7 +136,7 @@ static akin_status create_net(struct trained_scratch *scratch, const struct trai
     const enum akin_precision precision =
         precision_resolve(measured ? AKIN_PRECISION_AUTO : trained->precision.chosen);
     const struct graph_options options = {
-        .batch = TRAINED_BATCH,
+        .batch = trained_batch(),
         /* The stem of a net in 8 bits is f32 on every CPU: so is what comes out. */
         .dtype = precision == AKIN_PRECISION_BF16 ? GRAPH_BF16 : GRAPH_F32,
         .parameters = scratch->folded};
@@ -219,13 +219,21 @@ static akin_status shrink(const struct trained *trained, struct trained_scratch 
                            scratch->small, scratch->small_mask, err);
 }
 
-/* A batch is filled up with its last tile. */
+uint32_t trained_batch(void)
+{
+    return graph_bundles(GRAPH_BF16) ? TRAINED_BATCH_MAX : 16;
+}
+
+/* The last bundle is filled up with the last tile, and so is a batch without bundles. */
 static akin_status forward(const struct trained *trained, struct trained_scratch *scratch, size_t n,
                            const uint8_t *const *inputs, unsigned d4, akin_error *err)
 {
     const uint32_t px = trained->px, bands = trained->table.arch.bands;
     float *x = graph_data(scratch->net.graph, scratch->net.input);
-    for (size_t i = 0; i < TRAINED_BATCH; i++)
+    size_t all = (n + AKIN_BUNDLE - 1) / AKIN_BUNDLE * AKIN_BUNDLE;
+    all = all < trained_batch() ? all : trained_batch();
+    graph_set_images(scratch->net.graph, (uint32_t)all);
+    for (size_t i = 0; i < all; i++)
         augment_plain(&scratch->normal, inputs[i < n ? i : n - 1], px, bands, px, d4,
                       x + i * px * px * bands);
     return graph_forward(scratch->net.graph, err);
@@ -235,10 +243,10 @@ akin_status trained_measure_ranges(const struct trained *trained, size_t n,
                                    const uint8_t *const *inputs, float *ranges, akin_error *err)
 {
     struct trained_scratch *scratch = NULL;
+    const size_t batch = trained_batch();
     akin_status status = create_scratch(&scratch, trained, ranges, err);
-    for (size_t i = 0; i < n && status == AKIN_OK; i += TRAINED_BATCH)
-        status = forward(trained, scratch, n - i < TRAINED_BATCH ? n - i : TRAINED_BATCH,
-                         inputs + i, 0, err);
+    for (size_t i = 0; i < n && status == AKIN_OK; i += batch)
+        status = forward(trained, scratch, n - i < batch ? n - i : batch, inputs + i, 0, err);
     trained_scratch_free(scratch);
     return status;
 }

@@ -63,8 +63,10 @@ void trained_scratch_free(struct trained_scratch *scratch);
  * (net_range_count) become the larger of themselves and that. */
 akin_status trained_measure_ranges(const struct trained *trained, size_t n,
                                    const uint8_t *const *inputs, float *ranges, akin_error *err);
-#define TRAINED_BATCH 16
-/* n <= TRAINED_BATCH tiles, turned by d4: pooled features (n, map_features_size) and instant vectors (n,
+#define TRAINED_BATCH_MAX 64
+/* Tiles of a forward pass at most: two bundles where this CPU has them. */
+uint32_t trained_batch(void);
+/* n <= trained_batch tiles, turned by d4: pooled features (n, map_features_size) and instant vectors (n,
  * instant dim) as they are before their PCA; there[i] false, and zeros, where nothing was there. */
 akin_status trained_features(const struct trained *trained, struct trained_scratch *scratch,
                              size_t n, const uint8_t *const *inputs, const uint8_t *const *filled,

@@ -67,10 +67,11 @@ static void features_loop(void *user, size_t begin, size_t end, unsigned worker)
     struct fit *fit = user;
     const size_t net = fit->trained->net_pca.in, instant = fit->trained->instant_pca.in;
     for (size_t b = begin; b < end && fit->status == AKIN_OK; b++) {
-        const uint8_t *inputs[TRAINED_BATCH], *masks[TRAINED_BATCH];
-        bool readable[TRAINED_BATCH], there[TRAINED_BATCH] = {false};
-        size_t first = b * TRAINED_BATCH, count = fit->d4 ? fit->judged : fit->count;
-        size_t n = count - first < TRAINED_BATCH ? count - first : TRAINED_BATCH;
+        const uint8_t *inputs[TRAINED_BATCH_MAX], *masks[TRAINED_BATCH_MAX];
+        bool readable[TRAINED_BATCH_MAX], there[TRAINED_BATCH_MAX] = {false};
+        const size_t batch = trained_batch();
+        size_t first = b * batch, count = fit->d4 ? fit->judged : fit->count;
+        size_t n = count - first < batch ? count - first : batch;
         akin_error err = {0};
         read_batch(fit, worker, first, n, inputs, masks, readable);
         akin_status status = trained_features(
@@ -88,10 +89,9 @@ static void features_loop(void *user, size_t begin, size_t end, unsigned worker)
 
 static akin_status make_features(struct fit *fit, unsigned d4, akin_error *err)
 {
-    size_t count = d4 ? fit->judged : fit->count;
+    size_t count = d4 ? fit->judged : fit->count, batch = trained_batch();
     fit->d4 = d4;
-    akin_pool_for(fit->trainer->pool, (count + TRAINED_BATCH - 1) / TRAINED_BATCH, 1, features_loop,
-                  fit);
+    akin_pool_for(fit->trainer->pool, (count + batch - 1) / batch, 1, features_loop, fit);
     if (fit->status != AKIN_OK)
         return akin_error_set(err, fit->status, "%s", fit->error.text);
     return AKIN_OK;
@@ -149,9 +149,9 @@ static akin_status allocate(struct fit *fit, akin_error *err)
     fit->instant = fit->net + fit->count * trained->net_pca.in;
     fit->turned_instant = fit->turned_net + fit->judged * trained->net_pca.in;
     for (unsigned i = 0; i < workers; i++) {
-        fit->pixels[i] = akin_alloc(TRAINED_BATCH, bytes);
+        fit->pixels[i] = akin_alloc(trained_batch(), bytes);
         if (!fit->pixels[i])
-            return akin_error_memory(err, TRAINED_BATCH * bytes, "a batch of tiles");
+            return akin_error_memory(err, trained_batch() * bytes, "a batch of tiles");
         akin_status status = trained_scratch_create(&fit->scratch[i], trained, err);
         if (status != AKIN_OK)
             return status;

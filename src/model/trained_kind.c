@@ -124,13 +124,13 @@ static float *weights(void *state, size_t *count)
 
 struct scratch {
     struct trained_scratch *inner;
-    float *net, *instant; /* (TRAINED_BATCH, ...) */
+    float *net, *instant; /* (trained_batch, ...) */
 };
 
 static uint32_t batch(const void *state)
 {
     (void)state;
-    return TRAINED_BATCH;
+    return trained_batch();
 }
 
 static void scratch_free(void *memory)
@@ -150,14 +150,14 @@ static akin_status scratch_create(void **out, const void *state, akin_error *err
     struct scratch *scratch = akin_alloc_zero(1, sizeof *scratch);
     if (!scratch)
         return akin_error_memory(err, sizeof *scratch, "an encoder's scratch");
-    scratch->net = akin_alloc(TRAINED_BATCH, floats * sizeof(float));
+    scratch->net = akin_alloc(trained_batch(), floats * sizeof(float));
     akin_status status = scratch->net ? trained_scratch_create(&scratch->inner, trained, err)
                                       : akin_error_memory(err, floats, "an encoder's scratch");
     if (status != AKIN_OK) {
         scratch_free(scratch);
         return status;
     }
-    scratch->instant = scratch->net + (size_t)TRAINED_BATCH * trained->net_pca.in;
+    scratch->instant = scratch->net + (size_t)trained_batch() * trained->net_pca.in;
     *out = scratch;
     return AKIN_OK;
 }
@@ -167,7 +167,7 @@ static size_t scratch_bytes(const void *state)
 {
     const struct trained *trained = state;
     size_t map = (size_t)trained->px / 2 * (trained->px / 2) * trained->table.arch.width[0];
-    return (2 * trained->table.parameter_count + (size_t)TRAINED_BATCH * 4 * map) * sizeof(float);
+    return (2 * trained->table.parameter_count + (size_t)trained_batch() * 4 * map) * sizeof(float);
 }
 
 static akin_status encode(const void *state, void *memory, size_t n, const uint8_t *const *inputs,
@@ -176,7 +176,7 @@ static akin_status encode(const void *state, void *memory, size_t n, const uint8
     const struct trained *trained = state;
     const struct scratch *scratch = memory;
     const size_t dim = (size_t)trained->net_pca.out + trained->instant_pca.out;
-    bool there[TRAINED_BATCH];
+    bool there[TRAINED_BATCH_MAX];
     akin_status status = trained_features(trained, scratch->inner, n, inputs, filled, 0,
                                           scratch->net, scratch->instant, there, err);
     for (size_t i = 0; i < n && status == AKIN_OK; i++) {
