@@ -6,6 +6,7 @@
 #   make fuzz       every fuzz target for FUZZ_SECONDS=60 each (clang-14 and libFuzzer)
 #   make lint       layers, headers alone, banned calls, format, cppcheck, clang-tidy
 #   make bench      the figures of docs/BENCHMARKS.md
+#   make bench-train    learning and encoding beside PyTorch and ONNX Runtime: its section there
 #   make bench-quality  what a training is worth: its section there (half an hour of CPU)
 #   make report     the longest files and functions (fails nothing)
 #   make install    PREFIX=/usr/local, DESTDIR=
@@ -84,7 +85,7 @@ CLI  := $(sort $(wildcard cli/*.c))
 stage_lib = $(OUT)/stage/$(1).a
 LIBRARY := $(OUT)/libakin.a
 
-.PHONY: all setup demo test lint bench bench-quality report install clean help flags lib tests test-tools fuzz fuzz-targets benches
+.PHONY: all setup demo test lint bench bench-train bench-quality report install clean help flags lib tests test-tools fuzz fuzz-targets benches
 all: $(OUT)/akin
 
 # Prints the head of this file.
@@ -160,6 +161,11 @@ bench:
 	@tools/setup build $(if $(MPI),mpi)
 	@$(MAKE) --no-print-directory -j$(JOBS) all benches
 	@bench/run $(OUT)/bench $(OUT)/akin
+
+bench-train:
+	@tools/setup build test
+	@$(MAKE) --no-print-directory -j$(JOBS) all benches
+	@bench/train $(OUT)/bench
 
 bench-quality:
 	@tools/setup build
