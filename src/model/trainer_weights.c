@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "safetensors.h"
+#include "akin/array.h"
 #include "trainer.h"
 
 #define SHAPE_TEXT_MAX 64
 
-static void shape_text(char out[SHAPE_TEXT_MAX], const struct safetensors_tensor *tensor)
+static void shape_text(char out[SHAPE_TEXT_MAX], const struct akin_tensor *tensor)
 {
     size_t used = 0;
     out[0] = '\0';
@@ -25,7 +25,7 @@ static void shape_text(char out[SHAPE_TEXT_MAX], const struct safetensors_tensor
                                  (unsigned long long)tensor->dims[i]);
 }
 
-static bool same_shape(const struct safetensors_tensor *a, const struct arch_tensor *b)
+static bool same_shape(const struct akin_tensor *a, const struct arch_tensor *b)
 {
     bool same = a->rank == b->rank;
     for (uint32_t i = 0; i < b->rank && same; i++)
@@ -42,14 +42,14 @@ static bool is_layer(const char *name)
 }
 
 /* AKIN_ERR_INVALID says what does not fit, without the file's name. */
-static akin_status check_fit(const struct safetensors *file, const struct arch_table *table,
+static akin_status check_fit(const akin_safetensors *file, const struct arch_table *table,
                              akin_error *err)
 {
     const char *preset = arch_name(table->arch.preset);
     char shape[SHAPE_TEXT_MAX];
     for (size_t i = 0; i < table->count; i++) {
         const struct arch_tensor *own = &table->tensors[i];
-        const struct safetensors_tensor *tensor = safetensors_find(file, own->name);
+        const struct akin_tensor *tensor = akin_safetensors_find(file, own->name);
         if (own->head)
             continue;
         if (!tensor)
@@ -65,8 +65,8 @@ static akin_status check_fit(const struct safetensors *file, const struct arch_t
             return akin_error_set(err, AKIN_ERR_INVALID, "'%s' is %s, not as %s has it", own->name,
                                   shape, preset);
     }
-    for (size_t i = 0; i < safetensors_count(file); i++) {
-        const char *name = safetensors_at(file, i)->name;
+    for (size_t i = 0; i < akin_safetensors_count(file); i++) {
+        const char *name = akin_safetensors_at(file, i)->name;
         if (is_layer(name) && !arch_find(table, name))
             return akin_error_set(err, AKIN_ERR_INVALID, "its '%s' is no part of %s", name, preset);
     }
@@ -75,11 +75,11 @@ static akin_status check_fit(const struct safetensors *file, const struct arch_t
 
 akin_status akin_weights_preset(const char **out, const char *path, uint32_t bands, akin_error *err)
 {
-    struct safetensors *file = NULL;
+    akin_safetensors *file = NULL;
     struct arch_table *table = akin_alloc(1, sizeof *table);
     akin_error first = {0};
     *out = NULL;
-    akin_status status = table ? safetensors_open(&file, path, err)
+    akin_status status = table ? akin_safetensors_open(&file, path, err)
                                : akin_error_memory(err, sizeof *table, "a net's layers");
     for (unsigned preset = 0; preset < ARCH_PRESETS && status == AKIN_OK && !*out; preset++) {
         struct arch arch;
@@ -91,7 +91,7 @@ akin_status akin_weights_preset(const char **out, const char *path, uint32_t ban
         if (check_fit(file, table, &own) == AKIN_OK)
             *out = arch_name(preset);
         /* The reason that is told is of the net whose stem it has. */
-        const struct safetensors_tensor *stem = safetensors_find(file, table->tensors[0].name);
+        const struct akin_tensor *stem = akin_safetensors_find(file, table->tensors[0].name);
         if (!first.text[0] || (stem && stem->rank == 4 && stem->dims[0] == arch.width[0] &&
                                stem->dims[2] == arch.stem_px))
             first = own;
@@ -100,13 +100,13 @@ akin_status akin_weights_preset(const char **out, const char *path, uint32_t ban
         status = akin_error_set(err, AKIN_ERR_INVALID,
                                 "'%s' has the weights of none of r10h, r18h and r18: %s", path,
                                 first.text);
-    safetensors_close(file);
+    akin_safetensors_close(file);
     akin_free(table);
     return status;
 }
 
 /* Into parameters and statistics, which have the table's sizes. */
-static akin_status read_all(const struct safetensors *file, const struct arch_table *table,
+static akin_status read_all(const akin_safetensors *file, const struct arch_table *table,
                             float *parameters, float *statistics, akin_error *err)
 {
     for (size_t i = 0; i < table->count; i++) {
@@ -115,7 +115,8 @@ static akin_status read_all(const struct safetensors *file, const struct arch_ta
         float *at = (counted ? statistics : parameters) + own->offset;
         if (own->head)
             continue;
-        akin_status status = safetensors_floats(file, safetensors_find(file, own->name), at, err);
+        akin_status status =
+            akin_safetensors_floats(file, akin_safetensors_find(file, own->name), at, err);
         if (status != AKIN_OK)
             return status;
         for (size_t k = 0; k < own->count; k++)
@@ -130,10 +131,10 @@ akin_status akin_trainer_load_weights(akin_trainer *trainer, const char *path, a
 {
     const struct arch_table *table = &trainer->table;
     const size_t parameters = table->parameter_count, statistics = table->statistic_count;
-    struct safetensors *file = NULL;
+    akin_safetensors *file = NULL;
     float *copy = akin_alloc(parameters + statistics, sizeof *copy);
     akin_status status =
-        copy ? safetensors_open(&file, path, err)
+        copy ? akin_safetensors_open(&file, path, err)
              : akin_error_memory(err, (parameters + statistics) * sizeof *copy, "weights");
     if (status == AKIN_OK) {
         memcpy(copy, trainer->replica[0].parameters, parameters * sizeof *copy); /* the head's */
@@ -148,7 +149,7 @@ akin_status akin_trainer_load_weights(akin_trainer *trainer, const char *path, a
         memcpy(trainer->replica[r].parameters, copy, parameters * sizeof *copy);
         memcpy(trainer->replica[r].statistics, copy + parameters, statistics * sizeof *copy);
     }
-    safetensors_close(file);
+    akin_safetensors_close(file);
     akin_free(copy);
     return status;
 }

@@ -7,8 +7,8 @@
  */
 #include <math.h>
 
-#include "../../src/model/safetensors.h"
 #include "../../src/model/trainer.h"
+#include "akin/array.h"
 #include "training.h"
 
 #define TILES 8
@@ -17,17 +17,17 @@
 /* A file's tensors, with room for what a test changes. */
 struct weights {
     struct arch_table table;
-    struct safetensors_tensor tensors[TENSORS_MAX];
+    struct akin_tensor tensors[TENSORS_MAX];
     size_t count;
     float *numbers, *free_numbers;
 };
 
-static struct safetensors_tensor *add(struct weights *w, const char *name, uint32_t rank,
-                                      const uint32_t *dims)
+static struct akin_tensor *add(struct weights *w, const char *name, uint32_t rank,
+                               const uint32_t *dims)
 {
-    struct safetensors_tensor *to = &w->tensors[w->count++];
-    *to = (struct safetensors_tensor){
-        .name = name, .type = SAFETENSORS_F32, .rank = rank, .count = 1, .data = w->free_numbers};
+    struct akin_tensor *to = &w->tensors[w->count++];
+    *to = (struct akin_tensor){
+        .name = name, .type = AKIN_TENSOR_F32, .rank = rank, .count = 1, .data = w->free_numbers};
     for (uint32_t i = 0; i < rank; i++) {
         to->dims[i] = dims[i];
         to->count *= dims[i];
@@ -54,7 +54,7 @@ static void make_weights(struct weights *w, const char *preset, uint32_t bands)
     add(w, "layer1.0.bn1.num_batches_tracked", 1, (const uint32_t[]){1});
 }
 
-static struct safetensors_tensor *tensor_of(struct weights *w, const char *name)
+static struct akin_tensor *tensor_of(struct weights *w, const char *name)
 {
     for (size_t i = 0; i < w->count; i++)
         if (!strcmp(w->tensors[i].name, name))
@@ -66,7 +66,7 @@ static const char *write_weights(const struct weights *w)
 {
     static char path[AKIN_PATH_MAX];
     CHECK_EQ(akin_path_join(path, check_folder(), "w.safetensors", NULL), AKIN_OK);
-    CHECK_EQ(safetensors_write(path, w->tensors, w->count, NULL, NULL), AKIN_OK);
+    CHECK_EQ(akin_safetensors_write(path, w->tensors, w->count, NULL, NULL), AKIN_OK);
     return path;
 }
 
@@ -97,7 +97,7 @@ TEST(all_replicas_begin_with_them)
             const float *at = (counted ? replica->statistics : replica->parameters) + own->offset;
             if (own->head)
                 continue;
-            const struct safetensors_tensor *from = tensor_of(&w, own->name);
+            const struct akin_tensor *from = tensor_of(&w, own->name);
             CHECK(!memcmp(at, from->data, own->count * sizeof *at));
         }
         CHECK_NEAR(replica->parameters[head->offset], was, 0);
@@ -147,7 +147,7 @@ TEST(what_does_not_fit_is_named)
     struct weights w;
     akin_trainer *trainer = make_trainer(&it);
     make_weights(&w, "r10h", 3);
-    struct safetensors_tensor *tensor = tensor_of(&w, "layer2.0.conv2.weight");
+    struct akin_tensor *tensor = tensor_of(&w, "layer2.0.conv2.weight");
     tensor->name = "elsewhere";
     check_refused(trainer, write_weights(&w), AKIN_ERR_INVALID,
                   "'layer2.0.conv2.weight' of r10h is not in it");
