@@ -17,7 +17,7 @@
 #include "radix.h"
 #include "search.h"
 
-#define BATCH_VECTORS 1024
+#define BATCH_VECTORS 256
 #define BATCH_BYTES (12u << 20) /* of candidates and tables: a few times the second cache */
 
 struct visit {
