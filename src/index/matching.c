@@ -143,12 +143,12 @@ static size_t row_of(const struct matching *run, const struct segment *segment, 
     return row < segment->rows ? row : SIZE_MAX;
 }
 
-double matching_sample(const struct matching *run, const struct segment *segment,
-                       const struct akin_filter *filter, size_t sample)
+size_t matching_sample(const struct matching *run, const struct segment *segment,
+                       const struct akin_filter *filter, size_t *sample)
 {
-    size_t rows[64], asked = 0, yes = 0, before = 0, span = 0;
-    size_t count = run->total < sample ? run->total : sample;
-    count = count < 64 ? count : 64;
+    size_t rows[MATCHING_SAMPLE_MAX], asked = 0, yes = 0, before = 0, span = 0;
+    size_t count = run->total < *sample ? run->total : *sample;
+    count = count < MATCHING_SAMPLE_MAX ? count : MATCHING_SAMPLE_MAX;
     for (size_t i = 0; i < count; i++) { /* the middle of each count-th part */
         size_t at = (size_t)(((double)i + 0.5) * (double)run->total / (double)count);
         while (at - before >= run->spans[span].end - run->spans[span].first) {
@@ -164,7 +164,8 @@ double matching_sample(const struct matching *run, const struct segment *segment
     }
     for (size_t i = 0; i < asked; i++)
         yes += akin_filter_matches(filter, &segment->columns[rows[i]]);
-    return asked ? (double)yes / (double)asked : 0;
+    *sample = asked;
+    return yes;
 }
 
 static uint32_t share_most(double share)

@@ -32,9 +32,10 @@ struct matching {
 /* The best run; total 0 where nothing can match. */
 void matching_choose(struct matching *out, const struct segment *segment,
                      const struct akin_filter *filter);
-/* The share of the run's rows that match, by asking up to `sample` of them. */
-double matching_sample(const struct matching *run, const struct segment *segment,
-                       const struct akin_filter *filter, size_t sample);
+/* How many of *sample rows of the run match, taken at equal distances; *sample becomes how many were asked. */
+#define MATCHING_SAMPLE_MAX 512
+size_t matching_sample(const struct matching *run, const struct segment *segment,
+                       const struct akin_filter *filter, size_t *sample);
 /* Live rows that match into out (room for run->total); returns how many. */
 size_t matching_list(const struct matching *run, const struct part *part,
                      const struct akin_filter *filter, uint32_t *out);

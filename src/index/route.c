@@ -1,9 +1,13 @@
 /*
  * The plan: which way a search goes, from exact counts and a few measured costs.
  *
- * INDEX.md's three ways are here four, because "exact" is two: all rows, or only those that match, found by runs.
- * Up to FILTERED_MATCHES_MAX matches all of them are scored; above, codes are searched, with masks
- * where less than one row in five matches and more lists are looked into.
+ * INDEX.md's three ways are here four, because "exact" is two: all rows, or only those that match, found by runs. By
+ * codes, masks are made where less than one row in five matches. Two of its figures were measured anew
+ * (500,000 x 256, ten answers, random filters and bands of longitude):
+ *  - it has up to 20,000 matches scored one by one: that took 4.2 ms, codes .11 ms at a recall of .97; so the costs
+ *    decide, and up to 1,000 matches the wish to miss none of a few;
+ *  - it has lists multiplied by min(8, 1 / sqrt(share)): at a share of .01 that found .93; 1.5 / sqrt(share) - 0.5
+ *    finds .96 at shares from .004 to .5.
  *
  * How many lists and candidates a recall takes is what the index measured of itself (struct
  * change_calibration), at ten answers; more answers need more of both, see scale_up.
@@ -16,11 +20,16 @@
 #include "matching.h"
 #include "search.h"
 
-#define FILTERED_MATCHES_MAX 20000
-#define MASKED_SHARE 0.2      /* of rows that match: below, masks */
-#define PROBES_FACTOR_MAX 8.0 /* of a filter */
-#define SAMPLE_ROWS 64        /* of a filter, in all */
-#define EXACT_RECALL 0.9999f  /* from here on nothing may be missed */
+#define FILTERED_MATCHES 1000  /* so few are always found and scored one by one */
+#define SURE_WORTH 2.0         /* to miss nothing may cost so many times as much as codes */
+#define MASKED_SHARE 0.2       /* of rows that match: below, masks */
+#define PROBES_FACTOR_MAX 32.0 /* of a filter */
+#define SAMPLE_ROWS 64         /* of a filter, in all; of which at least */
+#define SAMPLE_YES 8           /* should match, or else */
+#define SAMPLE_MORE 512        /* are asked */
+#define QUALITY_NS 1.5         /* to compare a row's packed qualities, */
+#define COLUMNS_NS 20.0        /* and to ask its columns */
+#define EXACT_RECALL 0.9999f   /* from here on nothing may be missed */
 
 /* ---- parts ---- */
 
@@ -112,7 +121,7 @@ static struct effort calibrated(const struct change_calibration *calibration, do
 static void scale_up(struct effort *effort, double k, double rows_a_list)
 {
     double more = fmax(1, k / 10);
-    effort->probes = effort->probes * pow(more, 0.35) + (k - fmin(k, 10)) / rows_a_list;
+    effort->probes = effort->probes * pow(more, 0.4) + (k - fmin(k, 10)) / rows_a_list;
     effort->rerank = fmax(effort->rerank * pow(more, 0.85), 2 * k);
 }
 
@@ -135,7 +144,7 @@ static struct effort effort_of(const struct search *search, double share)
                                : uncalibrated(lists, recall);
     scale_up(&effort, (double)search->k, fmax(1, rows_a_list * share));
     if (share < 1)
-        effort.probes *= fmin(PROBES_FACTOR_MAX, 1 / sqrt(fmax(share, 1e-9)));
+        effort.probes *= fmin(PROBES_FACTOR_MAX, fmax(1, 1.5 / sqrt(share) - 0.5));
     if (query->probes)
         effort.probes = query->probes;
     if (query->rerank)
@@ -148,24 +157,45 @@ static struct effort effort_of(const struct search *search, double share)
 
 /* ---- the way ---- */
 
-/* Estimated rows that match; all without a filter. */
-static double count_matches(const struct search *search)
+/* What a filter leaves, estimated. */
+struct estimate {
+    double matches;
+    double listed; /* nanoseconds to find them */
+    double asked, yes;
+};
+
+/* Each segment's best run and a sample of it, `sample` rows in all. */
+static struct estimate sample_matches(const struct search *search, double sample)
 {
     const struct view *view = search->view;
-    double rows = (double)view->stats.rows, matches = 0, sampled = 0;
-    if (!search->filter)
-        return rows;
+    double rows = fmax(1, (double)view->stats.rows), sampled = 0;
+    struct estimate all = {0};
     for (size_t p = 0; p < view->part_count; p++) {
         const struct segment *segment = view->parts[p].segment;
         struct matching run;
         if (!segment)
             continue;
         matching_choose(&run, segment, search->filter);
-        size_t sample = 4 + (size_t)(SAMPLE_ROWS * (double)segment->rows / fmax(rows, 1));
-        matches += (double)run.total * matching_sample(&run, segment, search->filter, sample);
+        size_t asked = 4 + (size_t)(sample * (double)segment->rows / rows);
+        size_t yes = matching_sample(&run, segment, search->filter, &asked);
+        all.matches += (double)run.total * (double)yes / fmax(1, (double)asked);
+        all.listed += (double)run.total * (run.kind == RUN_ALL ? QUALITY_NS : COLUMNS_NS);
+        all.asked += (double)asked;
+        all.yes += (double)yes;
         sampled += (double)segment->rows;
     }
-    return sampled > 0 ? matches * rows / sampled : rows; /* the memtable is like the rest */
+    all.matches =
+        sampled > 0 ? all.matches * rows / sampled : rows; /* the memtable is like the rest */
+    return all;
+}
+
+static struct estimate estimate_matches(const struct search *search)
+{
+    if (!search->filter)
+        return (struct estimate){.matches = (double)search->view->stats.rows};
+    struct estimate few = sample_matches(search, SAMPLE_ROWS);
+    return few.asked < SAMPLE_ROWS || few.yes >= SAMPLE_YES ? few
+                                                            : sample_matches(search, SAMPLE_MORE);
 }
 
 /* Nanoseconds, from measurements at 100 to 784 dimensions on one core. */
@@ -173,28 +203,34 @@ static double cost_exact(const struct search *search, double rows)
 {
     return rows * (double)search->dim * sizeof(akin_f16) / 10;
 }
+static double cost_filtered(const struct search *search, const struct estimate *estimate)
+{
+    return estimate->listed + estimate->matches * (60 + (double)search->dim * 0.25);
+}
 static double cost_codes(const struct search *search, struct effort effort)
 {
     double scanned = (double)search->route.coded_rows * effort.probes / lists_of(search);
-    return 5000 + scanned * 2 + effort.rerank * (60 + (double)search->dim * 0.1) +
+    return 5000 + scanned * (search->filter ? 4.5 : 2) +
+           effort.rerank * (60 + (double)search->dim * 0.1) +
            (double)search->k * (60 + (double)search->dim * 0.2);
 }
 
-static enum akin_index_way choose(const struct search *search, struct effort effort, double share)
+static enum akin_index_way choose(const struct search *search, struct effort effort,
+                                  const struct estimate *estimate, double share)
 {
     const struct akin_index_query *query = search->query;
-    double matches = search->route.matches, rows = (double)search->view->stats.rows;
+    double rows = (double)search->view->stats.rows;
     bool codes = search->coded_count && query->recall < EXACT_RECALL;
-    bool asked_for = codes && (query->probes || query->rerank);
     enum akin_index_way by_codes =
         search->filter && share < MASKED_SHARE ? AKIN_WAY_MASKED : AKIN_WAY_CODES;
-    if (asked_for)
+    if (codes && (query->probes || query->rerank))
         return by_codes;
-    if (search->filter) {
-        bool few = matches <= FILTERED_MATCHES_MAX || matches <= (double)search->k;
-        if (few || (!codes && matches * 8 < rows))
-            return AKIN_WAY_FILTERED;
-    }
+    double others = cost_exact(search, rows);
+    if (codes)
+        others = fmin(others, SURE_WORTH * cost_codes(search, effort));
+    if (search->filter && (estimate->matches <= fmax(FILTERED_MATCHES, 2 * (double)search->k) ||
+                           cost_filtered(search, estimate) < others))
+        return AKIN_WAY_FILTERED;
     return codes && cost_codes(search, effort) < cost_exact(search, rows) ? by_codes
                                                                           : AKIN_WAY_EXACT;
 }
@@ -202,10 +238,11 @@ static enum akin_index_way choose(const struct search *search, struct effort eff
 void route_make(struct search *search)
 {
     struct route *route = &search->route;
-    route->matches = count_matches(search);
+    struct estimate estimate = estimate_matches(search);
+    route->matches = estimate.matches;
     double share = fmin(1, route->matches / fmax(1, (double)search->view->stats.rows));
     struct effort effort = effort_of(search, search->filter ? fmax(share, 1e-6) : 1);
     route->probes = (size_t)effort.probes;
     route->rerank = (size_t)effort.rerank;
-    route->way = choose(search, effort, share);
+    route->way = choose(search, effort, &estimate, share);
 }
