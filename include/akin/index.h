@@ -58,7 +58,8 @@ enum akin_metric {
     AKIN_METRIC_L2 = 2      /* -|o - q|^2: the squared distance, its sign turned */
 };
 
-/* Below this an exact scan is about as fast as probing lists is. */
+/* Codes are faster from about a thousand rows on (of 256 dimensions: 5,000 rows 6 us instead of 110, 50,000 rows
+ * 20 us instead of 2 to 4 ms); below this exactness is worth more than a few milliseconds. */
 #define AKIN_CODED_ROWS 50000u
 struct akin_index_options {
     uint32_t dim;   /* 1..AKIN_DIM_MAX; needed to make one; 0 = as it is */

@@ -189,8 +189,8 @@ static void count_parts(struct akin_index_work *work, const struct search *searc
 }
 
 akin_status search_view(const struct view *view, akin_pool *pool, struct scratch_pool *scratches,
-                        const struct akin_index_query *query, struct akin_hit *hits,
-                        size_t *counts, struct akin_index_work *work, akin_error *err)
+                        const struct akin_index_query *query, struct akin_hit *hits, size_t *counts,
+                        struct akin_index_work *work, akin_error *err)
 {
     struct akin_index_work done = {0};
     size_t rows = (size_t)view->stats.rows;
@@ -237,8 +237,8 @@ akin_status akin_index_search(const akin_index *index, const struct akin_index_q
                               akin_error *err)
 {
     struct view *view = handle_view(index);
-    akin_status status = search_view(view, index->pool, &index->shared->scratches, query, hits,
-                                     counts, work, err);
+    akin_status status =
+        search_view(view, index->pool, &index->shared->scratches, query, hits, counts, work, err);
     view_unref(view);
     return status;
 }
