@@ -130,7 +130,7 @@ static double value_of(akin_f16 half)
 void code_encode(const struct code_shape *shape, struct code_row *out, const float *residual,
                  const float *centroid)
 {
-    uint8_t numbers[CODE_DIM_MAX];
+    uint8_t numbers[CODE_DIM_MAX] = {0};
     struct products sums =
         choose_levels(shape, numbers, residual, centroid, square_of(residual, shape->wide));
     out->factor = half_of(sums.rc > 0 ? sums.rr / sums.rc : 0);

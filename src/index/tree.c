@@ -213,9 +213,10 @@ void tree_built_free(struct tree_built *built)
 akin_status tree_refresh(struct tree_built *built, akin_error *err)
 {
     uint32_t wide = built->lists.wide;
-    float *mean = akin_alloc((size_t)2 * wide, sizeof *mean), *one = mean + wide;
+    float *mean = akin_alloc((size_t)2 * wide, sizeof *mean);
     if (!mean)
         return akin_error_memory(err, 2 * wide * sizeof *mean, "centroid tree");
+    float *one = mean + wide;
     for (uint32_t s = 0; s < built->supers.is.count; s++) {
         uint32_t count = 0;
         memset(mean, 0, wide * sizeof *mean);
