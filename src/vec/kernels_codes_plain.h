@@ -1,7 +1,6 @@
 /*
- * The kernels of an index's codes, int8 tiles and rotation in plain C: the definition of truth, and
- * what runs where a tier has nothing better. Written once; a tier's file includes this after its
- * f32_from_f16.
+ * The kernels of an index's codes, int8 tiles and rotation in plain C: the definition of truth. The
+ * including file brings f32_from_f16.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -102,41 +101,6 @@ static size_t scan_codes(struct akin_candidate *out, const struct akin_code_scan
     return count;
 }
 
-/* ---- the best of many ---- */
-
-static struct key_range find_range(const struct akin_candidate *candidates, size_t count)
-{
-    struct key_range range = {INT32_MAX, INT32_MIN};
-    for (size_t i = 0; i < count; i++) {
-        int32_t key = key_of(candidates[i].score);
-        range.low = key < range.low ? key : range.low;
-        range.high = key > range.high ? key : range.high;
-    }
-    return range;
-}
-
-static size_t count_from(const struct akin_candidate *candidates, size_t count, int32_t key)
-{
-    size_t found = 0;
-    for (size_t i = 0; i < count; i++)
-        found += key_of(candidates[i].score) >= key;
-    return found;
-}
-
-static size_t move_from(struct akin_candidate *candidates, size_t count, int32_t key)
-{
-    size_t found = 0;
-    for (size_t i = 0; i < count; i++)
-        if (key_of(candidates[i].score) >= key)
-            candidates[found++] = candidates[i];
-    return found;
-}
-
-static size_t keep_best(struct akin_candidate *candidates, size_t count, size_t keep,
-                        float *threshold)
-{
-    return keep_best_by((struct keep_passes){find_range, count_from, move_from}, candidates, count,
-                        keep, threshold);
-}
+#include "kernels_keep_plain.h"
 
 #endif

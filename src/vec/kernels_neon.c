@@ -144,8 +144,6 @@ static void f32_from_f16(float *out, const akin_f16 *in, size_t n)
         store_tail(out + i, load_f16_tail(in + i, n - i), n - i);
 }
 
-#include "kernels_codes_plain.h"
-
 /* out (query_count, row_count): all pairs at once, a register each. */
 INLINE void dots_pairs(float *out, size_t out_stride, const float *queries, size_t query_count,
                        const akin_f16 *rows, size_t row_count, size_t n)
@@ -307,6 +305,8 @@ static void conv_rectify_sum(float *positive, float *negative, const float *x, s
         }
     }
 }
+
+#include "kernels_codes_neon.h"
 
 const struct akin_kernels kernels_neon = {
     .name = "neon",
