@@ -93,6 +93,9 @@ akin_status cli_read_polygon(akin_polygon **out, const char *value, akin_error *
 akin_status cli_add_example(struct akin_question *question, akin_engine *engine,
                             const struct akin_example *example, akin_error *err);
 
+/* Names of enum akin_metric. */
+extern const char *const cli_metrics[];
+
 /* Writes to stdout. */
 akin_status cli_print(const struct akin_buffer *text, akin_error *err);
 /* Writes the object on a line of its own to stdout, and frees it. */

@@ -39,7 +39,7 @@ const struct cli_command cmd_import = {
     options,
     run};
 
-static const char *const metrics[] = {
+const char *const cli_metrics[] = {
     [AKIN_METRIC_COSINE] = "cosine", [AKIN_METRIC_DOT] = "dot", [AKIN_METRIC_L2] = "l2"};
 
 struct request {
@@ -52,7 +52,7 @@ static akin_status set_metric(struct akin_import_options *import, const char *va
                               akin_error *err)
 {
     for (int i = 0; i < 3; i++)
-        if (!strcmp(value, metrics[i])) {
+        if (!strcmp(value, cli_metrics[i])) {
             import->metric = (enum akin_metric)i;
             import->metric_given = true;
             return AKIN_OK;
@@ -109,7 +109,7 @@ static void say_report(const struct akin_import_report *report)
         return;
     }
     fprintf(stderr, "imported %" PRIu64 " vectors of %u numbers as '%s' (%s) in %.1f s", taken,
-            report->dim, report->model, metrics[report->metric], report->seconds);
+            report->dim, report->model, cli_metrics[report->metric], report->seconds);
     if (report->rows_before)
         fprintf(stderr, "; %" PRIu64 " were there from before", report->rows_before);
     if (report->rows_replaced)
@@ -122,7 +122,7 @@ static int print_json(const struct akin_import_report *report, akin_error *err)
 {
     akin_json *root = akin_json_object();
     akin_json_set(root, "model", akin_json_string(report->model));
-    akin_json_set(root, "metric", akin_json_string(metrics[report->metric]));
+    akin_json_set(root, "metric", akin_json_string(cli_metrics[report->metric]));
     akin_json_set(root, "dim", akin_json_integer(report->dim));
     akin_json_set(root, "rows", akin_json_integer((int64_t)report->rows));
     akin_json_set(root, "rows_before", akin_json_integer((int64_t)report->rows_before));

@@ -156,6 +156,7 @@ static akin_json *index_json(const struct overview *overview)
     akin_json_set(out, "segments_damaged", akin_json_integer((int64_t)index->segments_damaged));
     akin_json_set(out, "bytes", akin_json_integer((int64_t)index->bytes));
     akin_json_set(out, "dim", akin_json_integer(index->dim));
+    akin_json_set(out, "metric", akin_json_string(cli_metrics[index->metric]));
     akin_json_set(out, "codes", codes_json(index));
     return out;
 }
@@ -267,9 +268,9 @@ static akin_status print_text(struct overview *overview, akin_error *err)
     print_encoders(overview);
     akin_bytes_format(bytes, overview->index.bytes);
     printf("index     %" PRIu64 " rows of %u values in %" PRIu64 " segments (%" PRIu64
-           " in the log), %s\n",
+           " in the log), %s, compared by %s\n",
            overview->index.rows, overview->index.dim, overview->index.segments,
-           overview->index.rows_in_log, bytes);
+           overview->index.rows_in_log, bytes, cli_metrics[overview->index.metric]);
     if (overview->index.segments_damaged)
         printf("          %" PRIu64 " DAMAGED segments are not served: akin verify names them\n",
                overview->index.segments_damaged);

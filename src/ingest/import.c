@@ -201,7 +201,10 @@ static akin_status open_all(struct import *import, const char *dir, const char *
 /* What can be said of the file before a collection is made for it. */
 static akin_status open_file(struct import *import, const char *path, akin_error *err)
 {
-    akin_status status = akin_array_open(&import->array, path, import->options->tensor, err);
+    const char *name = import->options->model;
+    akin_status status = name ? akin_model_check_name(name, err) : AKIN_OK;
+    if (status == AKIN_OK)
+        status = akin_array_open(&import->array, path, import->options->tensor, err);
     if (status != AKIN_OK)
         return status;
     const struct akin_array_info *info = akin_array_info(import->array);

@@ -92,6 +92,21 @@ search c --image photos/cells/1.jpg --bbox 0,10,20,5
 search c --image photos/cells/1.jpg --collapse time
 search c --image photos/cells/1.jpg --threshold 1.5
 search c --unlike-image photos/cells/1.jpg
+search c --image photos/cells/1.jpg --recall 0.4
+search c --image photos/cells/1.jpg --recall 1.1
+search c --image photos/cells/1.jpg --source ''
+search c --image photos/cells/1.jpg --polygon 'POLYGON((0 0,1 0,1 1,0 1))'
+search c --image photos/cells/1.jpg --polygon add.err
+search c --vector add.err
+import
+import x
+import x v.npy w.npy
+import x v.npy --metric l3
+import x v.npy --name a/b
+import x photos/cells/1.jpg
+export
+export c
+export c d --vectors v.npy
 eval
 eval c d
 status
