@@ -8,6 +8,8 @@
 #   make bench      the figures of docs/BENCHMARKS.md
 #   make bench-train    learning and encoding beside PyTorch and ONNX Runtime: its section there
 #   make bench-quality  what a training is worth: its section there (half an hour of CPU)
+#   make bench-index [SETS=a,b,c,d] [JSON=FILE]  the index beside hnswlib, FAISS and usearch: its section and pictures
+#   make bench-index-scale [SETS=100k,1M,5M]  how the index grows: its section
 #   make report     the longest files and functions (fails nothing)
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   make setup      only install the packages of tools/packages.txt
@@ -85,7 +87,7 @@ CLI  := $(sort $(wildcard cli/*.c))
 stage_lib = $(OUT)/stage/$(1).a
 LIBRARY := $(OUT)/libakin.a
 
-.PHONY: all setup demo test lint bench bench-train bench-quality report install clean help flags lib tests test-tools fuzz fuzz-targets benches
+.PHONY: all setup demo test lint bench bench-train bench-quality bench-index bench-index-scale bench-peers report install clean help flags lib tests test-tools fuzz fuzz-targets benches
 all: $(OUT)/akin
 
 # Prints the head of this file.
@@ -171,6 +173,23 @@ bench-quality:
 	@tools/setup build
 	@$(MAKE) --no-print-directory -j$(JOBS) all benches
 	@bench/quality $(OUT)/bench $(OUT)/akin
+
+# The index's peers, in the language they come in; one whose headers are not there is left out by name.
+PEERS := $(if $(wildcard /usr/include/hnswlib/hnswlib.h),$(OUT)/bench/peer_hnswlib) \
+         $(if $(wildcard /usr/include/faiss/Index.h),$(OUT)/bench/peer_faiss)
+$(OUT)/bench/peer_faiss: PEER_LIBS := -lfaiss -lopenblas
+$(OUT)/bench/peer_%: bench/peer_%.cpp bench/bench.h bench/bench_peer.h bench/bench_set.h
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CXX  $<";)$(CXX) -std=c++17 -O3 -march=native -fopenmp -o $@ $< $(PEER_LIBS)
+bench-peers: $(PEERS)
+bench-index:
+	@tools/setup build bench
+	@$(MAKE) --no-print-directory -j$(JOBS) all benches bench-peers
+	@SETS='$(SETS)' JSON='$(JSON)' bench/index $(OUT)/bench $(OUT)/akin
+bench-index-scale:
+	@tools/setup build
+	@$(MAKE) --no-print-directory -j$(JOBS) all benches
+	@SETS='$(SETS)' JSON='$(JSON)' bench/index_scale $(OUT)/bench $(OUT)/akin
 
 setup:
 	@tools/setup $(if $(MPI),build test lint mpi)

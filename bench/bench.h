@@ -23,7 +23,7 @@ static inline double bench_now_s(void)
 
 static inline int bench_compare(const void *a, const void *b)
 {
-    const double *x = a, *y = b;
+    const double *x = (const double *)a, *y = (const double *)b;
     return *x < *y ? -1 : *x > *y;
 }
 
@@ -41,6 +41,7 @@ static inline double bench_command(char *const *argv, double *peak_bytes)
     struct rusage usage;
     int status;
     double began = bench_now_s();
+    fflush(NULL); /* else the child would write what is still in our buffers, too */
     pid_t child = fork();
     if (child == 0) {
         if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))

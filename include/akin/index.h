@@ -119,6 +119,8 @@ struct akin_index_stats {
     uint32_t dim, model;
     enum akin_metric metric;
     uint64_t segments_coded, rows_coded;
+    uint64_t
+        bytes_codes; /* of all files, what every search by codes reads: codes, list directories, centroids */
     uint64_t epoch;            /* the newest; 0 = none, and all below 0 */
     uint32_t lists, code_bits; /* of the newest epoch */
     /* What the index measured of itself, 0 = nothing yet: what share of the ten nearest a search of

@@ -51,8 +51,11 @@ static void count_part(struct akin_index_stats *stats, const struct part *part)
     }
     stats->tombstones += part->rows - part_live(part);
     stats->bytes += part->segment->bytes + (part->tomb_file ? tomb_file_bytes(part->rows) : 0);
-    if (part->segment->coded.epoch) {
+    const struct segment_lists *coded = &part->segment->coded;
+    if (coded->epoch) {
         stats->segments_coded++;
+        stats->bytes_codes += coded->block_count * coded->epoch->shape.block_bytes +
+                              (coded->count + 1) * sizeof *coded->lists;
         stats->rows_coded += part_live(part);
     }
 }
@@ -61,8 +64,10 @@ static void count_codes(struct akin_index_stats *stats, const akin_index *index)
 {
     const struct change_calibration *calibration = &index->manifest.calibration;
     const struct epoch *epoch = handle_epoch(index);
-    for (size_t i = 0; i < index->epochs.count; i++)
+    for (size_t i = 0; i < index->epochs.count; i++) {
         stats->bytes += index->epochs.epochs[i]->map.size;
+        stats->bytes_codes += index->epochs.epochs[i]->map.size;
+    }
     if (!epoch)
         return;
     stats->epoch = epoch->id;
