@@ -73,7 +73,7 @@ INCS = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS)))
 # One file per instruction set, with its own flags; which one runs is decided at start.
 ISA_avx2   := -mavx2 -mfma -mf16c
 ISA_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c
-ISA_amx    := $(ISA_avx512) -mavx512bf16 -mamx-tile -mamx-bf16
+ISA_amx    := $(ISA_avx512) -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8
 ifeq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
 ISA_avx2 :=
 ISA_avx512 :=

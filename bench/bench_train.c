@@ -407,7 +407,8 @@ static void net_loop(void *user, size_t begin, size_t end, unsigned worker)
 static int run_net(const char *preset, const char *dtype, double seconds)
 {
     struct net_work it = {.seconds = seconds,
-                          .dtype = strcmp(dtype, "bf16") ? GRAPH_F32 : GRAPH_BF16};
+                          .dtype = strcmp(dtype, "f32") && graph_has_dtype(GRAPH_BF16) ? GRAPH_BF16
+                                                                                       : GRAPH_F32};
     struct arch arch;
     struct net net;
     akin_error err = {0};

@@ -22,15 +22,30 @@ size_t bundle_images(const struct graph *graph, size_t bundle)
     return left < AKIN_BUNDLE ? left : AKIN_BUNDLE;
 }
 
-int bundle_tensor(struct graph *graph, uint32_t c, uint32_t px)
+static int make_tensor(struct graph *graph, uint32_t c, uint32_t px, dnnl_data_type_t dtype)
 {
     /* The description serves for its size only: oneDNN has no such layout. */
     const uint32_t sizes[4] = {(uint32_t)bundle_count(graph) * AKIN_BUNDLE, c, px, px};
-    graph_md md = graph_md_of(graph, 4, sizes, dnnl_bf16, dnnl_nhwc);
+    graph_md md = graph_md_of(graph, 4, sizes, dtype, dnnl_nhwc);
     int y = graph_tensor(graph, &md);
     if (y >= 0) {
         graph->tensors[y].bundled = true;
         graph->tensors[y].learns = true;
+    }
+    return y;
+}
+
+int bundle_tensor(struct graph *graph, uint32_t c, uint32_t px)
+{
+    return make_tensor(graph, c, px, dnnl_bf16);
+}
+
+int bundle_tensor8(struct graph *graph, uint32_t c, uint32_t px, float unit, bool is_signed)
+{
+    int y = make_tensor(graph, c, px, is_signed ? dnnl_s8 : dnnl_u8);
+    if (y >= 0) {
+        graph->buffers[graph->tensors[y].value].bytes += AKIN_ALIGN;
+        graph->tensors[y].unit = unit;
     }
     return y;
 }

@@ -40,6 +40,8 @@ struct bundle_plan {
     size_t positions;               /* of what is written */
     size_t x_step, x_row, x_bundle; /* from position, image, bundle to the next */
     akin_bf16 *weights;             /* owned by the graph; made by graph_refresh */
+    int8_t *weights8;               /* in 8 bits, made once */
+    const float *scale, *bias;      /* in 8 bits: as akin_bundle_end8 */
 };
 
 struct bundle_weight_plan {
@@ -54,8 +56,9 @@ struct bundle_weight_plan {
 size_t bundle_count(const struct graph *graph);
 /* Images of that bundle. */
 size_t bundle_images(const struct graph *graph, size_t bundle);
-/* A tensor in bundles, of `px` x `px` positions. */
+/* A tensor in bundles, of `px` x `px` positions; of bytes with what convolve8 reads behind them. */
 int bundle_tensor(struct graph *graph, uint32_t c, uint32_t px);
+int bundle_tensor8(struct graph *graph, uint32_t c, uint32_t px, float unit, bool is_signed);
 /* Owned by the graph; false after a failure. */
 bool bundle_link(struct graph *graph, struct bundle_links *out, const struct bundle_shape *shape,
                  enum bundle_order order);
@@ -68,6 +71,16 @@ int bundle_convolution(struct graph *graph, int x, const struct graph_folded *at
                        int add_to, bool adds);
 /* The same of the input, a picture. */
 int bundle_stem(struct graph *graph, int x, const struct graph_folded *at, bool folded);
+/* graph_quantise, and graph_folded_int8 after its weights have been brought to steps: those (out, in,
+ * k, k), and what makes a step of the result, of `unit`, of a sum (out). */
+int bundle_quantise(struct graph *graph, int x, float unit);
+struct bundle_steps {
+    const int8_t *weights;
+    const float *scale, *bias;
+    float unit;
+};
+int bundle_convolution8(struct graph *graph, int x, const struct graph_folded *at, int add_to,
+                        const struct bundle_steps *steps);
 /* The weight gradient; x in buffer `from` or, where it is normalised, before that. */
 void bundle_weight_gradient(struct graph *graph, const struct bundle_weight_plan *plan, int x,
                             int y, size_t weight);

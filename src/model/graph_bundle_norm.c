@@ -362,10 +362,11 @@ int bundle_mean(struct graph *graph, int x)
 void bundle_read_map(const struct graph *graph, int tensor, size_t n, float *out)
 {
     const struct graph_tensor *it = &graph->tensors[tensor];
-    const akin_bf16 *x = graph_buffer_data(graph, it->value);
+    const void *data = graph_buffer_data(graph, it->value);
     const size_t positions = (size_t)it->h * it->w, step = (size_t)AKIN_BUNDLE * it->c;
-    x += n / AKIN_BUNDLE * positions * step + n % AKIN_BUNDLE * it->c;
-    for (size_t p = 0; p < positions; p++, x += step)
+    size_t at = n / AKIN_BUNDLE * positions * step + n % AKIN_BUNDLE * it->c;
+    for (size_t p = 0; p < positions; p++, at += step, out += it->c)
         for (size_t c = 0; c < it->c; c++)
-            *out++ = graph_widen(x[c]);
+            out[c] = it->unit > 0 ? it->unit * (float)((const uint8_t *)data)[at + c]
+                                  : graph_widen(((const akin_bf16 *)data)[at + c]);
 }

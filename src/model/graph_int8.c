@@ -14,7 +14,7 @@
  */
 #include <math.h>
 
-#include "graph_private.h"
+#include "graph_bundle.h"
 
 #define STEPS 127        /* of s8 */
 #define PAIR_STEPS 127   /* 128 * 255 still fits 16 bits: one is left for rounding */
@@ -77,6 +77,8 @@ int graph_quantise(struct graph *graph, int x, float range)
     const uint32_t sizes[4] = {in->n, in->c, in->h, in->w};
     const graph_md md = graph_md_of(graph, 4, sizes, dnnl_u8, dnnl_nhwc);
     const float unit = unit_of(range, dnnl_u8), scale = 1 / unit;
+    if (in->bundled)
+        return bundle_quantise(graph, x, unit);
     const int source = in->value, y = graph_tensor(graph, &md);
     if (y < 0)
         return -1;
@@ -197,6 +199,12 @@ int graph_folded_int8(struct graph *graph, int x, const struct graph_folded *at,
         return -1;
     const struct graph_tensor *shortcut = add_to >= 0 ? &graph->tensors[add_to] : NULL;
     quantise_weights(graph, &it, &graph->tensors[x], at);
+    if (graph->status == AKIN_OK && graph->tensors[x].bundled) {
+        for (uint32_t o = 0; o < at->out; o++) /* in steps of the result */
+            it.biases[o] *= it.scales[o];
+        const struct bundle_steps steps = {it.steps, it.scales, it.biases, it.unit};
+        return bundle_convolution8(graph, x, at, add_to, &steps);
+    }
     if (graph->status == AKIN_OK)
         describe(graph, &it, &graph->tensors[x], at, shortcut);
     if (graph->status != AKIN_OK)

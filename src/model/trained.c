@@ -137,8 +137,11 @@ static akin_status create_net(struct trained_scratch *scratch, const struct trai
         precision_resolve(measured ? AKIN_PRECISION_AUTO : trained->precision.chosen);
     const struct graph_options options = {
         .batch = trained_batch(),
-        /* The stem of a net in 8 bits is f32 on every CPU: so is what comes out. */
-        .dtype = precision == AKIN_PRECISION_BF16 ? GRAPH_BF16 : GRAPH_F32,
+        /* The stem of a net in 8 bits is in floats: of bf16 where bundles make that fast. */
+        .dtype = precision == AKIN_PRECISION_BF16 ||
+                         (precision == AKIN_PRECISION_INT8 && graph_bundles(GRAPH_BF16))
+                     ? GRAPH_BF16
+                     : GRAPH_F32,
         .parameters = scratch->folded};
     net_fold(&trained->table, trained->parameters, trained->statistics, scratch->folded);
     if (precision == AKIN_PRECISION_INT8)

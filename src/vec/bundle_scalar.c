@@ -5,6 +5,7 @@
  */
 #include "kernels.h"
 
+#include <math.h>
 #include <string.h>
 
 #define WIDTH 32
@@ -156,6 +157,45 @@ static void gradient(akin_bf16 *dx, const akin_bf16 *dy, const akin_bf16 *x, con
     }
 }
 
+static long clamp(double x, long low, long high)
+{
+    long steps = lrint(x);
+    return steps < low ? low : steps > high ? high : steps;
+}
+
+static void finish8(uint8_t *y, int32_t sum, size_t c, const struct akin_bundle_end8 *end,
+                    const uint8_t *added)
+{
+    float x = (float)sum * end->scale[c] + end->bias[c];
+    if (added)
+        x += end->add_scale * (end->add_signed ? (float)(int8_t)*added : (float)*added);
+    *y = (uint8_t)(end->y_signed ? clamp(x, -128, 127) : clamp(x, 0, 255));
+}
+
+static void convolve8(void *y, size_t y_row, const uint8_t *x, size_t x_step, size_t x_row,
+                      const int8_t *w, size_t w_step, const struct akin_link *links, size_t count,
+                      size_t depth, const struct akin_bundle_end8 *end)
+{
+    for (size_t i = 0; i < AKIN_BUNDLE; i++)
+        for (size_t c = 0; c < WIDTH; c++) {
+            int32_t sum = 0;
+            for (size_t l = 0; l < count; l++)
+                for (size_t k = 0; k < depth * 2 * WIDTH; k++)
+                    sum += x[links[l].x * x_step + i * x_row + k] *
+                           w[links[l].y * w_step + k / (2 * WIDTH) * AKIN_BLOCK8 +
+                             akin_bundle_weight8(k % (2 * WIDTH), c)];
+            const size_t at = i * y_row + c;
+            finish8((uint8_t *)y + at, sum, c, end,
+                    end->add ? (const uint8_t *)end->add + at : NULL);
+        }
+}
+
+static void quantise(uint8_t *out, const akin_bf16 *x, float scale, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (uint8_t)clamp(widen(x[i]) * scale, 0, 255);
+}
+
 static void max(akin_bf16 *y, uint8_t *marks, const akin_bf16 *x, uint8_t index, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -203,4 +243,6 @@ const struct akin_bundle_kernels bundle_scalar = {
     .max = max,
     .max_gradient = max_gradient,
     .weights = weights,
+    .convolve8 = convolve8,
+    .quantise = quantise,
 };

@@ -35,16 +35,17 @@ static bool cpu_has_avx512(void)
  * registers are 8 KB a thread. */
 #define EDX_AMX_BF16 (1u << 22)
 #define EDX_AMX_TILE (1u << 24)
+#define EDX_AMX_INT8 (1u << 25)
 #define EAX_AVX512_BF16 (1u << 5) /* of its subleaf 1 */
 #define ARCH_REQ_XCOMP_PERM 0x1023
 #define XFEATURE_XTILEDATA 18
 
 static bool cpu_has_amx(void)
 {
-    const unsigned both = EDX_AMX_BF16 | EDX_AMX_TILE;
+    const unsigned all = EDX_AMX_BF16 | EDX_AMX_TILE | EDX_AMX_INT8;
     unsigned eax, ebx, ecx, edx;
     return cpu_has_avx512() && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) &&
-           (edx & both) == both && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) &&
+           (edx & all) == all && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) &&
            (eax & EAX_AVX512_BF16) &&
            syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }

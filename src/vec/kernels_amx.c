@@ -118,12 +118,13 @@ static void end(void)
 }
 
 /* The four tiles of a block of results, tile (i, j) at i * 2 + j. */
-INLINE void store_tiles(float *sums)
+INLINE void store_tiles(void *sums)
 {
-    _tile_stored(0, sums, 64);
-    _tile_stored(1, sums + 256, 64);
-    _tile_stored(2, sums + 512, 64);
-    _tile_stored(3, sums + 768, 64);
+    char *at = sums;
+    _tile_stored(0, at, 64);
+    _tile_stored(1, at + 1024, 64);
+    _tile_stored(2, at + 2048, 64);
+    _tile_stored(3, at + 3072, 64);
 }
 
 /* sums (2, 2, 16, 16) -> rows of bf16. */
@@ -218,6 +219,74 @@ static void correlate(float *sums, const akin_bf16 *x, size_t x_step, size_t x_b
             _tile_dpbf16ps(3, 5, 7);
         }
     store_tiles(sums);
+}
+
+/* ---- 8 bits ---- */
+
+INLINE __m512 widen8(const void *at, bool is_signed)
+{
+    const __m128i x = _mm_loadu_si128((const __m128i *)at);
+    return _mm512_cvtepi32_ps(is_signed ? _mm512_cvtepi8_epi32(x) : _mm512_cvtepu8_epi32(x));
+}
+
+/* 16 channels of an image. */
+INLINE void finish8(uint8_t *y, const int32_t *sums, __m512 scale, __m512 bias,
+                    const struct akin_bundle_end8 *end, const uint8_t *added)
+{
+    __m512 x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sums)), scale, bias);
+    if (added)
+        x = _mm512_fmadd_ps(widen8(added, end->add_signed), _mm512_set1_ps(end->add_scale), x);
+    __m512i steps = _mm512_cvtps_epi32(x);
+    _mm_storeu_si128((__m128i *)y,
+                     end->y_signed
+                         ? _mm512_cvtsepi32_epi8(steps)
+                         : _mm512_cvtusepi32_epi8(_mm512_max_epi32(steps, _mm512_setzero_si512())));
+}
+
+static void convolve8(void *y, size_t y_row, const uint8_t *x, size_t x_step, size_t x_row,
+                      const int8_t *w, size_t w_step, const struct akin_link *links, size_t count,
+                      size_t depth, const struct akin_bundle_end8 *end)
+{
+    int32_t sums[AKIN_BLOCK] __attribute__((aligned(64)));
+    __asm__ volatile("" ::: "memory");
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *left = x + links[i].x * x_step;
+        const int8_t *right = w + links[i].y * w_step;
+        for (size_t d = 0; d < depth; d++, left += 2 * WIDTH, right += AKIN_BLOCK8) {
+            _tile_loadd(4, left, x_row);
+            _tile_loadd(6, right, 64);
+            _tile_dpbusd(0, 4, 6);
+            _tile_loadd(7, right + AKIN_BLOCK8 / 2, 64);
+            _tile_dpbusd(1, 4, 7);
+            _tile_loadd(5, left + 16 * x_row, x_row);
+            _tile_dpbusd(2, 5, 6);
+            _tile_dpbusd(3, 5, 7);
+        }
+    }
+    store_tiles(sums);
+    const struct wide scale = load_f32(end->scale), bias = load_f32(end->bias);
+    uint8_t *to = y;
+    const uint8_t *added = end->add;
+    for (size_t i = 0; i < AKIN_BUNDLE; i++, to += y_row) {
+        const int32_t *at = sums + i / 16 * 512 + i % 16 * 16;
+        finish8(to, at, scale.low, bias.low, end, added);
+        finish8(to + 16, at + 256, scale.high, bias.high, end, added ? added + 16 : NULL);
+        added = added ? added + y_row : NULL;
+    }
+}
+
+static void quantise(uint8_t *out, const akin_bf16 *x, float scale, size_t n)
+{
+    const __m512 by = _mm512_set1_ps(scale);
+    for (size_t i = 0; i < n; i += 16) {
+        __m512 v = _mm512_mul_ps(widen(_mm256_loadu_si256((const __m256i *)(x + i))), by);
+        _mm_storeu_si128((__m128i *)(out + i), _mm512_cvtusepi32_epi8(_mm512_max_epi32(
+                                                   _mm512_cvtps_epi32(v), _mm512_setzero_si512())));
+    }
 }
 
 /* ---- blocks turned ---- */
@@ -508,6 +577,8 @@ const struct akin_bundle_kernels bundle_amx = {
     .max = max,
     .max_gradient = max_gradient,
     .weights = weights,
+    .convolve8 = convolve8,
+    .quantise = quantise,
 };
 
 #endif

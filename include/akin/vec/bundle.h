@@ -18,7 +18,8 @@
 #include <stdint.h>
 
 #define AKIN_BUNDLE 32
-#define AKIN_BLOCK 1024 /* 32 x 32: elements of two tiles side by side */
+#define AKIN_BLOCK 1024  /* 32 x 32: elements of two tiles side by side */
+#define AKIN_BLOCK8 2048 /* 64 x 32: the same in 8 bits */
 
 /* bfloat16 by its bits. */
 typedef uint16_t akin_bf16;
@@ -36,6 +37,15 @@ struct akin_bundle_end {
     double *sums;         /* (32), gains the sums of channels before rounding; or NULL */
     double *squares;      /* (32), with sums: of their squares */
     uint32_t count;       /* images that both count */
+};
+
+/* The same in 8 bits: a step count of the result is scale[c] * sum + bias[c] + add_scale * add,
+ * rounded to nearest even, between 0 and 255 or, where it is s8, -128 and 127. */
+struct akin_bundle_end8 {
+    const float *scale, *bias; /* (32) */
+    const void *add;           /* bytes, rows as the result's, and may be it; or NULL */
+    float add_scale;
+    bool add_signed, y_signed;
 };
 
 /* By channel: y = scale * x + shift. */
@@ -86,6 +96,15 @@ struct akin_bundle_kernels {
                      const float *b, const float *shift, const struct akin_affine *normal,
                      size_t count, size_t rows, size_t c);
 
+    /* `convolve` in 8 bits: x u8, a step of depth 64 channels, w in blocks of AKIN_BLOCK8 as
+     * akin_bundle_weight8 lays them out. Of 32 channels the depth is 1 and the weights of the others
+     * are 0: what lies behind a row is read, 32 bytes behind the last. */
+    void (*convolve8)(void *y, size_t y_row, const uint8_t *x, size_t x_step, size_t x_row,
+                      const int8_t *w, size_t w_step, const struct akin_link *links, size_t count,
+                      size_t depth, const struct akin_bundle_end8 *end);
+    /* out (n) = x * scale, rounded to nearest even, between 0 and 255; n a multiple of 32. */
+    void (*quantise)(uint8_t *out, const akin_bf16 *x, float scale, size_t n);
+
     /* y = max(y, x) where x is greater, and marks = index there; n a multiple of 32. No value is
      * below 0 or not a number. */
     void (*max)(akin_bf16 *y, uint8_t *marks, const akin_bf16 *x, uint8_t index, size_t n);
@@ -103,6 +122,12 @@ struct akin_bundle_kernels {
 static inline size_t akin_bundle_weight(size_t in, size_t out)
 {
     return out / 16 * 512 + in / 2 * 32 + out % 16 * 2 + in % 2;
+}
+
+/* From channel `in` of 64, in 8 bits. */
+static inline size_t akin_bundle_weight8(size_t in, size_t out)
+{
+    return out / 16 * 1024 + in / 4 * 64 + out % 16 * 4 + in % 4;
 }
 
 #endif
