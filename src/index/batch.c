@@ -161,7 +161,7 @@ static akin_status probe_again(struct batch *batch, akin_error *err)
     akin_status status = AKIN_OK;
     for (size_t i = 0; !status && i < batch->count; i++) {
         struct candidates *candidates = &batch->candidates[i];
-        if (!probe_found_too_few(search, candidates->count))
+        if (!probe_found_too_few(search, candidates))
             continue;
         status = probe_vector(search, batch->scratch, batch->vectors + i * search->dim, err);
         if (status)

@@ -16,7 +16,9 @@ struct candidates {
     struct akin_candidate *items; /* borrowed; room for more than candidates_full() says */
     size_t count, wanted;
     float threshold; /* estimates below it are not among the wanted best */
-    bool by_codes;   /* rerank's: there are so many that int8 comes first */
+    /* With a filter: rows whose codes were scanned, and of some of them, one a block, how many match. */
+    size_t scanned, asked, yes;
+    bool by_codes; /* rerank's: there are so many that int8 comes first */
 };
 static inline void candidates_init(struct candidates *candidates, struct akin_candidate *items,
                                    size_t wanted, float threshold)

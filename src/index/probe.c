@@ -9,6 +9,10 @@
  * blocks' zones and packed qualities say is in the mask where few rows match; the rest is asked of the
  * survivors, since asking a row costs ten times what its code does.
  *
+ * A filter may go with the vectors (a place has its own kind of tiles), so that the lists nearest to a vector hold fewer
+ * matching rows than others do; then more lists are looked into, until as many rows that match were scanned as a
+ * filter at random would have given.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <math.h>
@@ -17,6 +21,7 @@
 #include "matching.h"
 #include "search.h"
 
+#define ELSEWHERE 0.5 /* of the share that matches everywhere */
 #define FETCH_BYTES                                                                                \
     1152 /* of a list that comes next: a block of 256 bits; the CPU sees the rest coming */
 
@@ -115,6 +120,18 @@ static size_t keep_matching(const struct search *search, struct scratch *scratch
     return kept;
 }
 
+/* Asks the first row of each block, to know how many of those scanned match: whoever does not survive is not asked. */
+static void count_matching(const struct search *search, struct candidates *candidates,
+                           const struct probe_span *span)
+{
+    const struct akin_columns *columns = span->coded->part->segment->columns + span->first_row;
+    for (size_t r = 0; r < span->rows; r += AKIN_CODE_ROWS) {
+        candidates->asked++;
+        candidates->yes += akin_filter_matches(search->filter, &columns[r]);
+    }
+    candidates->scanned += span->rows;
+}
+
 void probe_scan_span(const struct search *search, struct scratch *scratch,
                      struct candidates *candidates, struct akin_code_scan *scan,
                      const struct probe_span *span, float base)
@@ -135,6 +152,8 @@ void probe_scan_span(const struct search *search, struct scratch *scratch,
         if (candidates->count > candidates_full(candidates->wanted))
             candidates_compact(candidates);
     }
+    if (search->filter)
+        count_matching(search, candidates, span);
     scratch->work.codes_scanned += span->rows;
     scratch->work.bytes_read += (span->rows + AKIN_CODE_ROWS - 1) / AKIN_CODE_ROWS * block_bytes;
 }
@@ -176,9 +195,29 @@ static akin_status probe_epoch(const struct search *search, struct scratch *scra
     return AKIN_OK;
 }
 
-bool probe_found_too_few(const struct search *search, size_t found)
+/* The share of the scanned rows that match the filter. */
+static double matching_share(const struct candidates *candidates)
 {
-    return found < (search->filter ? search->route.rerank : search->k);
+    return candidates->asked ? (double)candidates->yes / (double)candidates->asked : 0;
+}
+
+bool probe_found_too_few(const struct search *search, const struct candidates *candidates)
+{
+    if (!search->filter)
+        return candidates->count < search->k;
+    return candidates->count < search->route.rerank ||
+           (double)candidates->scanned * matching_share(candidates) < search->route.scan_matching;
+}
+
+/* How many lists are looked into next, after too few were found in `probes`. Where the filter leaves out just
+ * the vector's own neighbourhood, its nearest rows are far away and in no list more than in others. */
+static size_t more_probes(const struct search *search, const struct candidates *candidates,
+                          size_t probes, size_t lists)
+{
+    bool elsewhere = search->filter && search->route.scan_matching > 0 &&
+                     matching_share(candidates) < ELSEWHERE * search->route.share;
+    probes *= elsewhere ? 24 : 3;
+    return probes < lists ? probes : lists;
 }
 
 akin_status probe_need(const struct search *search, struct scratch *scratch, akin_error *err)
@@ -202,12 +241,13 @@ akin_status probe_vector(const struct search *search, struct scratch *scratch, c
     if (!status)
         status =
             growing_need(&scratch->masks, PROBE_STEP_ROWS / AKIN_CODE_ROWS, sizeof(uint32_t), err);
-    for (bool again = true; again && !status; probes = 4 * probes < lists ? 4 * probes : lists) {
+    for (bool again = true; again && !status;) {
         candidates_init(&scratch->candidates, scratch->items.data, search->route.rerank, -INFINITY);
         for (size_t e = 0; !status && e < search->epoch_count; e++)
             if (search->epochs[e].count)
                 status = probe_epoch(search, scratch, &search->epochs[e], vector, probes, err);
-        again = probes < lists && probe_found_too_few(search, scratch->candidates.count);
+        again = probes < lists && probe_found_too_few(search, &scratch->candidates);
+        probes = more_probes(search, &scratch->candidates, probes, lists);
     }
     return status;
 }

@@ -5,7 +5,7 @@
  * codes, masks are made where less than one row in five matches. Two of its figures were measured anew
  * (500,000 x 256, ten answers, random filters and bands of longitude):
  *  - it has up to 20,000 matches scored one by one: that took 4.2 ms, codes .11 ms at a recall of .97; so the costs
- *    decide, and up to 1,000 matches the wish to miss none of a few;
+ *    decide, and up to 4,000 matches the wish to miss none of a few, wherever they are;
  *  - it has lists multiplied by min(8, 1 / sqrt(share)): at a share of .01 that found .93; 1.5 / sqrt(share) - 0.5
  *    finds .96 at shares from .004 to .5.
  *
@@ -20,16 +20,20 @@
 #include "matching.h"
 #include "search.h"
 
-#define FILTERED_MATCHES 1000  /* so few are always found and scored one by one */
+#define FILTERED_MATCHES 4000  /* so few are always found and scored one by one */
 #define SURE_WORTH 2.0         /* to miss nothing may cost so many times as much as codes */
 #define MASKED_SHARE 0.2       /* of rows that match: below, masks */
 #define PROBES_FACTOR_MAX 32.0 /* of a filter */
-#define SAMPLE_ROWS 64         /* of a filter, in all; of which at least */
-#define SAMPLE_YES 8           /* should match, or else */
-#define SAMPLE_MORE 512        /* are asked */
-#define QUALITY_NS 1.5         /* to compare a row's packed qualities, */
-#define COLUMNS_NS 20.0        /* and to ask its columns */
-#define EXACT_RECALL 0.9999f   /* from here on nothing may be missed */
+/* With a filter the nearest rows that match may be far away, where all are about as far. */
+#define PROBES_FILTERED_LEAST 8.0
+#define RERANK_FILTERED_LEAST 80.0
+#define MATCHING_LEAST 0.7   /* of the matching rows that a filter at random would give */
+#define SAMPLE_ROWS 64       /* of a filter, in all; of which at least */
+#define SAMPLE_YES 8         /* should match, or else */
+#define SAMPLE_MORE 512      /* are asked */
+#define QUALITY_NS 1.5       /* to compare a row's packed qualities, */
+#define COLUMNS_NS 20.0      /* and to ask its columns */
+#define EXACT_RECALL 0.9999f /* from here on nothing may be missed */
 
 /* ---- parts ---- */
 
@@ -121,7 +125,8 @@ static struct effort calibrated(const struct change_calibration *calibration, do
 static void scale_up(struct effort *effort, double k, double rows_a_list)
 {
     double more = fmax(1, k / 10);
-    effort->probes = effort->probes * pow(more, 0.4) + (k - fmin(k, 10)) / rows_a_list;
+    effort->probes = effort->probes * pow(more, 0.4) + 2.5 * (k - fmin(k, 10)) / rows_a_list;
+    effort->probes = fmax(effort->probes, 4 * log2(more)); /* not all in a list that had the ten */
     effort->rerank = fmax(effort->rerank * pow(more, 0.85), 2 * k);
 }
 
@@ -142,16 +147,20 @@ static struct effort effort_of(const struct search *search, double share)
     struct effort effort = search->view->calibration.count
                                ? calibrated(&search->view->calibration, recall)
                                : uncalibrated(lists, recall);
-    scale_up(&effort, (double)search->k, fmax(1, rows_a_list * share));
-    if (share < 1)
-        effort.probes *= fmin(PROBES_FACTOR_MAX, fmax(1, 1.5 / sqrt(share) - 0.5));
+    size_t best = search->k + query->except_count; /* the exceptions are among the nearest */
+    scale_up(&effort, (double)best, fmax(1, rows_a_list * share));
+    if (search->filter) {
+        double more = fmin(PROBES_FACTOR_MAX, fmax(1, 1.5 / sqrt(share) - 0.5));
+        effort.probes = fmax(PROBES_FILTERED_LEAST, effort.probes * more);
+        effort.rerank = fmax(RERANK_FILTERED_LEAST, effort.rerank * sqrt(more));
+    }
     if (query->probes)
         effort.probes = query->probes;
     if (query->rerank)
         effort.rerank = query->rerank;
     effort.probes = fmin(fmax(1, ceil(effort.probes)), lists);
-    effort.rerank = fmin(fmax(ceil(effort.rerank), (double)search->k),
-                         fmax(1, (double)search->route.coded_rows));
+    effort.rerank =
+        fmin(fmax(ceil(effort.rerank), (double)best), fmax(1, (double)search->route.coded_rows));
     return effort;
 }
 
@@ -244,5 +253,9 @@ void route_make(struct search *search)
     struct effort effort = effort_of(search, search->filter ? fmax(share, 1e-6) : 1);
     route->probes = (size_t)effort.probes;
     route->rerank = (size_t)effort.rerank;
+    route->share = share;
+    route->scan_matching = search->query->probes ? 0
+                                                 : MATCHING_LEAST * share * effort.probes *
+                                                       (double)route->coded_rows / lists_of(search);
     route->way = choose(search, effort, &estimate, share);
 }

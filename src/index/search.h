@@ -31,6 +31,8 @@ struct coded_epoch {
 struct route {
     enum akin_index_way way;
     size_t probes, rerank; /* of codes */
+    double share;          /* of rows that match */
+    double scan_matching;  /* rows that match the filter and should be scanned by code */
     double matches;        /* estimated rows that match */
     uint64_t coded_rows;
 };
@@ -117,7 +119,7 @@ akin_status coded_search(const struct search *search, struct scratch *first,
 akin_status probe_vector(const struct search *search, struct scratch *scratch, const float *vector,
                          akin_error *err);
 /* Whether more lists should be looked into: a filter or deletions left too little of those. */
-bool probe_found_too_few(const struct search *search, size_t found);
+bool probe_found_too_few(const struct search *search, const struct candidates *candidates);
 /* What scanning needs in a scratch. */
 akin_status probe_need(const struct search *search, struct scratch *scratch, akin_error *err);
 /* Rows of a list that are scanned in one go, and the room that a buffer of candidates needs for that, and for
