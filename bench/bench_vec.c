@@ -140,7 +140,7 @@ static void run_hadamard(const struct akin_kernels *k)
 /* The scan's rows stand for blocks: their bits do not matter. Hardly any row survives. */
 static void scan_codes(const struct akin_kernels *k, size_t blocks)
 {
-    struct akin_code_scan scan = {data.table, CODE_NIBBLES, 0, 0, 1e30f};
+    struct akin_code_scan scan = {data.table, CODE_NIBBLES, true, 0, 0, 1e30f};
     data.sink = (float)k->scan_codes(data.found, &scan, (const uint8_t *)data.rows,
                                      blocks * AKIN_CODE_ROWS, 0, 0, NULL);
 }

@@ -76,6 +76,7 @@ struct akin_winograd {
 struct akin_code_scan {
     const uint8_t *table; /* (nibbles, 16), 64-byte aligned; nibbles * the largest entry <= 65535 */
     size_t nibbles;       /* a multiple of 16 */
+    bool small;           /* no entry is above 63: four of them fit a byte, which is faster */
     float scale, offset;  /* what a sum s of entries stands for: scale * s + offset */
     float threshold;      /* estimates below it do not survive */
 };

@@ -287,12 +287,15 @@ void code_query_init(const struct code_shape *shape, struct akin_code_scan *out,
                                        : largest_nibble(rotated, wide, 1, &total);
     /* Four dimensions are rounded up by half a step each at most. */
     uint32_t entry_max = 65535 / shape->nibbles < 255 ? 65535 / shape->nibbles : 255;
+    if (shape->bits < 4) /* finer steps would not show beside what so few bits leave open */
+        entry_max = 63;
     float step = 2 * top * largest / (float)(entry_max - 2);
     float per_step = step > 0 ? 1 / step : 0;
     if (!isfinite(per_step)) /* lengths among the subnormals: as if zero */
         per_step = step = 0;
     out->table = table;
     out->nibbles = shape->nibbles;
+    out->small = entry_max <= 63;
     out->scale = step;
     out->offset = -top * total;
     if (shape->bits == 1)

@@ -58,7 +58,7 @@ void code_block_get(const struct code_shape *shape, const uint8_t *block, size_t
                     struct code_row *row);
 
 /* What a query brings to the scan: the table for its rotated vector. Entries are at most
- * min(255, 65535 / nibbles), so that sums fit 16 bits. `table` (nibbles, 16) is 64-byte aligned and
+ * 63, at 4 bits min(255, 65535 / nibbles), so that sums fit 16 bits. `table` (nibbles, 16) is 64-byte aligned and
  * the caller's. */
 void code_query_init(const struct code_shape *shape, struct akin_code_scan *out, uint8_t *table,
                      const float *rotated);

@@ -1,11 +1,12 @@
 /*
  * Probing: the lists in which a query's neighbours are likely to be. Lists' centroids are found as rows
  * are: supers are scored exactly, their lists estimated by codes, the best of these scored exactly
- * again. Of 2,064 lists of 256 dimensions that reads 0.1 MB instead of 0.5.
+ * again. Of 2,064 lists of 256 dimensions that reads 0.1 MB instead of 0.5; all of it stays in the
+ * cache where rows come and go.
  *
- * A super that is far from the query may hold lists that are near: in many dimensions the best 24 of 77
- * supers held the best list of a query 98 times in 100. So all supers are looked into while that is
- * cheap.
+ * A super that is far from the query may hold lists that are near: the lists of the best 24 of 40 supers
+ * had 0.5 points of recall less than all, for a quarter of the time. So all supers are looked into
+ * while that is cheap. Of 16 lists wanted, 44 scored exactly are enough: 64 found 0.1 points more.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -15,8 +16,8 @@
 
 #include "epoch.h"
 
-#define EXACT_MORE 3   /* times the lists wanted are scored exactly, */
-#define EXACT_LEAST 16 /* and so many */
+#define EXACT_MORE 2   /* times the lists wanted are scored exactly, */
+#define EXACT_LEAST 12 /* and so many */
 #define HELD_AHEAD 8   /* supers whose lists come first, by which a threshold is found */
 #define SORTED_SMALL 48
 

@@ -161,13 +161,18 @@ struct code_sums {
     __m256i words[2], odd[2];
 };
 
-INLINE void add_entries(struct code_sums *sums, const uint8_t *block, const uint8_t *table)
+/* found[half]: the entries of 32 codes. */
+INLINE void look_up(__m256i found[2], const uint8_t *block, const uint8_t *table)
 {
     const __m256i low = _mm256_set1_epi8(15);
     __m256i codes = _mm256_loadu_si256((const __m256i *)block);
-    __m256i entries = _mm256_loadu_si256((const __m256i *)table), found[2];
+    __m256i entries = _mm256_loadu_si256((const __m256i *)table);
     found[0] = _mm256_shuffle_epi8(entries, _mm256_and_si256(codes, low));
     found[1] = _mm256_shuffle_epi8(entries, _mm256_and_si256(_mm256_srli_epi16(codes, 4), low));
+}
+
+INLINE void add_entries(struct code_sums *sums, const __m256i found[2])
+{
 #pragma GCC unroll 2
     for (int half = 0; half < 2; half++) {
         sums->words[half] = _mm256_add_epi16(sums->words[half], found[half]);
@@ -177,14 +182,26 @@ INLINE void add_entries(struct code_sums *sums, const uint8_t *block, const uint
 
 #define CODE_AHEAD 2304 /* bytes: two blocks of 256 bits a row */
 /* Rows 0..15 and 16..31. */
-INLINE void sum_block(__m256i out[2], const uint8_t *block, const uint8_t *table, size_t nibbles)
+INLINE void sum_block(__m256i out[2], const uint8_t *block, const uint8_t *table, size_t nibbles,
+                      bool small)
 {
     struct code_sums sums;
     memset(&sums, 0, sizeof sums);
-    for (size_t at = 0; at < nibbles * 16; at += 64) {
+    for (size_t at = 0; at < nibbles * 16; at += 128) {
+        __m256i four[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
         _mm_prefetch((const char *)block + at + CODE_AHEAD, _MM_HINT_T0);
-        add_entries(&sums, block + at, table + at);
-        add_entries(&sums, block + at + 32, table + at + 32);
+        _mm_prefetch((const char *)block + at + CODE_AHEAD + 64, _MM_HINT_T0);
+#pragma GCC unroll 4
+        for (size_t i = 0; i < 128; i += 32) {
+            __m256i found[2];
+            look_up(found, block + at + i, table + at + i);
+            if (!small)
+                add_entries(&sums, found);
+            four[0] = _mm256_add_epi8(four[0], found[0]);
+            four[1] = _mm256_add_epi8(four[1], found[1]);
+        }
+        if (small)
+            add_entries(&sums, four);
     }
 #pragma GCC unroll 2
     for (int half = 0; half < 2; half++) {
@@ -201,7 +218,7 @@ static void sum_codes(uint16_t sums[AKIN_CODE_ROWS], const uint8_t *block, const
                       size_t nibbles)
 {
     __m256i halves[2];
-    sum_block(halves, block, table, nibbles);
+    sum_block(halves, block, table, nibbles, false);
     _mm256_storeu_si256((__m256i *)sums, halves[0]);
     _mm256_storeu_si256((__m256i *)(sums + 16), halves[1]);
 }
@@ -231,7 +248,10 @@ INLINE size_t scan_block(struct akin_candidate *out, const struct scan_terms *s,
     __m256i sums[2];
     float estimates[AKIN_CODE_ROWS];
     const uint8_t *terms = block + scan->nibbles * 16;
-    sum_block(sums, block, scan->table, scan->nibbles);
+    if (scan->small)
+        sum_block(sums, block, scan->table, scan->nibbles, true);
+    else
+        sum_block(sums, block, scan->table, scan->nibbles, false);
     uint32_t survive = 0;
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {

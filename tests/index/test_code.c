@@ -122,7 +122,7 @@ static void check_estimates(uint32_t dim, uint32_t bits, enum akin_metric metric
     }
     mean /= count, square /= count;
     /* A table's rounding moves all estimates of its query by the same, which reorders nothing. */
-    bool right = CHECK(fabs(mean) < 5 * sqrt(square / count) + (bits == 4 ? 0.03 : 0.003));
+    bool right = CHECK(fabs(mean) < 5 * sqrt(square / count) + (bits > 1 ? 0.03 : 0.003));
     right &= CHECK(sqrt(square) < error_max && sqrt(square) > error_max / 2);
     if (!right)
         printf("# %u bits, metric %d: mean %.4f, size %.4f\n", bits, metric, mean, sqrt(square));
