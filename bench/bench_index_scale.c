@@ -51,8 +51,8 @@ int main(int argc, char **argv)
     static struct bench_point points[BENCH_POINTS_MAX];
     struct size sizes[SETS_MAX];
     size_t count = bench_points_read(points, stdin), found = 0;
-    if (argc < 3 || argc > SETS_MAX + 1)
-        bench_die("usage", "bench_index_scale SET=ROWS SET=ROWS... <POINTS");
+    if (argc < 2 || argc > SETS_MAX + 1)
+        bench_die("usage", "bench_index_scale SET=ROWS... <POINTS");
     printf("| rows | QPS at recall@10 %.2f | us a question | build, s | MB in memory |\n"
            "| --- | --- | --- | --- | --- |\n",
            RECALL);
