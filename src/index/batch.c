@@ -6,6 +6,10 @@
  *                     gives it a threshold, without which twice as many rows survive
  *     rerank          three vectors are on their way at a time, each one step behind the one before
  *
+ * Where codes and vectors lie in the caches or come in huge pages, this is no faster than vector by vector (15.6 us against
+ * 15.0 at 500,000 x 256: all that is left is arithmetic); it spares memory where those must be
+ * waited for. Batches of 1,024 were slower, their tables and candidates fall out of the second cache.
+ *
  * A vector's candidates do not depend on the order of lists, so that its answer is the same as alone. One that
  * finds too few is asked again alone.
  *

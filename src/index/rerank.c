@@ -9,6 +9,12 @@
  * All of it waits for memory: a candidate's vector is 4 lines at a random place. So each step ends by fetching what
  * the next one reads, and batch.c does a step of another vector in between.
  *
+ * Tried and lost (500,000 x 256, 9 lists, 50 candidates, 16 us a query): fetching into the second cache only (no
+ * difference); fetching a row's codes as soon as it survives the scan (2 us less here, 3 more there: half of
+ * those rows are dropped again); scoring 19 candidates first and of the others only those whose estimate comes
+ * within z deviations of the k-th best (at the same recall as many rows are read as with a fixed number: estimates
+ * err alike for all rows, so that there is nothing to adapt to).
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <math.h>
