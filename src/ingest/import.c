@@ -19,18 +19,20 @@ void akin_import_options_default(struct akin_import_options *out)
 
 /* ---- the collection ---- */
 
-/* Opens DIR for writing; made where there is nothing. */
+/* Opens DIR for writing; made where there is nothing, once it is known that the columns are good. */
 static akin_status open_catalog(struct import *import, const char *dir, akin_error *err)
 {
     struct akin_file_stat stat;
-    akin_status status = akin_file_stat(&stat, dir, NULL);
-    if (status == AKIN_ERR_NOT_FOUND) {
-        struct akin_settings settings;
+    struct akin_settings settings;
+    if (akin_file_stat(&stat, dir, NULL) == AKIN_ERR_NOT_FOUND) {
+        akin_status status = import_columns_check(import->columns, err);
         akin_settings_default(&settings);
         settings.chips = false;
-        status = akin_catalog_create(dir, &settings, err);
+        if (status == AKIN_OK)
+            status = akin_catalog_create(dir, &settings, err);
         if (status != AKIN_OK)
             return status;
+        import->checked = true;
     }
     return akin_catalog_open(&import->catalog, dir, AKIN_OPEN_WRITE, err);
 }
@@ -177,7 +179,7 @@ static akin_status run(struct import *import, akin_error *err)
     import->report->rows_before = record->done;
     if (record->known && record->begin == record->total)
         return AKIN_OK;
-    akin_status status = import_columns_check(import->columns, err);
+    akin_status status = import->checked ? AKIN_OK : import_columns_check(import->columns, err);
     if (status == AKIN_OK)
         status = import_batch_init(import, err);
     return status == AKIN_OK ? take_rows(import, err) : status;

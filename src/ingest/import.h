@@ -84,6 +84,7 @@ struct import {
     akin_index *index;
     akin_array *array;
     struct import_columns *columns;
+    bool checked; /* they were, to the last row */
     struct import_record record;
     enum akin_metric metric;
     uint32_t dim;
