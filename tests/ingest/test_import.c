@@ -10,7 +10,8 @@
 #include <string.h>
 
 #include "../check.h"
-#include "akin/akin.h"
+#include "akin/array.h"
+#include "akin/ingest.h"
 
 #define DIM 8
 
