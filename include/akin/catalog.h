@@ -26,7 +26,7 @@
 
 #pragma GCC visibility push(default)
 
-#define AKIN_CATALOG_SCHEMA 1
+#define AKIN_CATALOG_SCHEMA 2
 #define AKIN_BANDS_MAX 64
 #define AKIN_NAME_MAX 64
 
@@ -183,6 +183,41 @@ akin_status akin_catalog_packs(akin_catalog *catalog, akin_pack_fn *fn, void *us
 akin_status akin_catalog_value_get(akin_catalog *catalog, const char *name, char **text,
                                    akin_error *err);
 akin_status akin_catalog_value_set(akin_catalog *catalog, const char *name, const char *text,
+                                   akin_error *err);
+
+/* ---- marks: what people say of tiles ---- */
+
+/* Sets of marks have names: 1..63 of A-Z a-z 0-9 . _ -, not beginning with a dot. Each person has one
+ * mark a tile and set, the last that counts; nothing is forgotten, so that changes can be undone. A
+ * person's name has 1..63 bytes without control characters. */
+enum akin_mark_kind { AKIN_MARK_NONE, AKIN_MARK_LIKE, AKIN_MARK_UNLIKE, AKIN_MARK_UNSURE };
+#define AKIN_MARK_KINDS 4
+/* none, like, unlike, unsure; parse takes all but none. */
+const char *akin_mark_name(enum akin_mark_kind kind);
+akin_status akin_mark_parse(enum akin_mark_kind *out, const char *text, akin_error *err);
+
+struct akin_mark {
+    uint64_t key;
+    enum akin_mark_kind kind;
+    const char *by; /* borrowed */
+    int64_t at_ms;
+};
+/* For a catalogue opened with MARK or WRITE, not in a transaction. Durable when it returns. NONE takes
+ * the mark away: AKIN_ERR_NOT_FOUND where there is none. Waits up to ten seconds for other writers. */
+akin_status akin_catalog_mark(akin_catalog *catalog, const char *set, const struct akin_mark *mark,
+                              akin_error *err);
+/* Takes back the last change of a person in a set that was not taken back yet: *out has the tile and
+ * what its mark is again (by is `by`). AKIN_ERR_NOT_FOUND where there is none. */
+akin_status akin_catalog_mark_undo(akin_catalog *catalog, const char *set, const char *by,
+                                   struct akin_mark *out, akin_error *err);
+/* Every mark of the set that counts, by tile, then person; fn returns false to end. No marks of no set
+ * are no error. */
+typedef bool akin_mark_fn(void *user, const struct akin_mark *mark);
+akin_status akin_catalog_marks(akin_catalog *catalog, const char *set, akin_mark_fn *fn, void *user,
+                               akin_error *err);
+/* Every set that has marks, by name, with how many of each kind. */
+typedef bool akin_mark_set_fn(void *user, const char *set, const uint64_t counts[AKIN_MARK_KINDS]);
+akin_status akin_catalog_mark_sets(akin_catalog *catalog, akin_mark_set_fn *fn, void *user,
                                    akin_error *err);
 
 /* ---- verify ---- */

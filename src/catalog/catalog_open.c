@@ -67,7 +67,7 @@ static akin_status migrate(akin_catalog *catalog, int64_t version, akin_error *e
 {
     if (version == AKIN_CATALOG_SCHEMA)
         return AKIN_OK;
-    if (catalog->mode == AKIN_OPEN_READ)
+    if (catalog->mode != AKIN_OPEN_WRITE)
         return akin_error_set(
             err, AKIN_ERR_VERSION,
             "'%s' was made by an older akin (schema %lld, now %d); bring it up to "

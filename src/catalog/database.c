@@ -295,11 +295,11 @@ static akin_status try_open(sqlite3 **out, const char *path, enum akin_open mode
                             int64_t *version, akin_error *err)
 {
     sqlite3 *db = NULL;
-    int flags = mode == AKIN_OPEN_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+    int flags = mode != AKIN_OPEN_READ ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
     akin_status status = connect_to(&db, path, flags, immutable, err);
     if (status == AKIN_OK)
         status = check_ours(db, version, err);
-    if (status == AKIN_OK && mode == AKIN_OPEN_WRITE && sqlite3_db_readonly(db, "main"))
+    if (status == AKIN_OK && mode != AKIN_OPEN_READ && sqlite3_db_readonly(db, "main"))
         status = akin_error_set(err, AKIN_ERR_DENIED, "there is no right to write to '%s'", path);
     if (status == AKIN_OK)
         *out = db;
@@ -322,7 +322,7 @@ akin_status database_open(sqlite3 **out, const char *path, enum akin_open mode, 
     akin_error first = {0};
     status = try_open(out, path, mode, false, version, &first);
     bool no_index = status == AKIN_ERR_DENIED || status == AKIN_ERR_IO;
-    if (status == AKIN_OK || mode == AKIN_OPEN_WRITE || !no_index) {
+    if (status == AKIN_OK || mode != AKIN_OPEN_READ || !no_index) {
         if (status != AKIN_OK && err)
             *err = first;
         return status;

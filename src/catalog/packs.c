@@ -12,16 +12,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "database.h"
-
-static int64_t key_to_sql(uint64_t key)
-{
-    return (int64_t)(key ^ (uint64_t)1 << 63);
-}
-
-static uint64_t key_from_sql(int64_t value)
-{
-    return (uint64_t)value ^ (uint64_t)1 << 63;
-}
+#include "keys.h"
 
 /* ids come from AUTOINCREMENT's own memory of the largest ever recorded, and from what this handle
  * gave out before it was recorded; one writer at a time sees to the rest. */

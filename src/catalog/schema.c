@@ -52,6 +52,12 @@ static const char *const steps[AKIN_CATALOG_SCHEMA] = {
     " last_key INTEGER NOT NULL, tiles INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;"
     "CREATE INDEX pack_keys ON pack(first_key, last_key);"
     "CREATE INDEX pack_span ON pack(" PACK_SPAN_SQL ");",
+
+    "CREATE TABLE mark(id INTEGER PRIMARY KEY AUTOINCREMENT, set_name TEXT NOT NULL,"
+    " key INTEGER NOT NULL, person TEXT NOT NULL, kind INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+    " undone INTEGER NOT NULL, latest INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX mark_latest ON mark(set_name, key, person) WHERE latest = 1;"
+    "CREATE INDEX mark_done ON mark(set_name, person, id) WHERE undone = 0;",
 };
 
 _Static_assert(AKIN_SCENE_REPLACED == 5 && AKIN_SCENE_STATE_COUNT == 7,

@@ -80,6 +80,21 @@
     X(VALUE_GET, "SELECT text FROM value WHERE name = ?")                                          \
     X(VALUE_SET, "INSERT INTO value(name, text) VALUES(?1, ?2)"                                    \
                  " ON CONFLICT(name) DO UPDATE SET text = ?2")                                     \
+    X(MARK_OUTDATE, "UPDATE mark SET latest = 0"                                                   \
+                    " WHERE set_name = ?1 AND key = ?2 AND person = ?3 AND latest = 1")            \
+    X(MARK_ADD, "INSERT INTO mark(set_name, key, person, kind, at_ms, undone, latest)"             \
+                " VALUES(?1, ?2, ?3, ?4, ?5, 0, 1)")                                               \
+    X(MARK_NOW, "SELECT kind FROM mark"                                                            \
+                " WHERE set_name = ?1 AND key = ?2 AND person = ?3 AND latest = 1")                \
+    X(MARK_LAST, "SELECT id, key FROM mark WHERE set_name = ?1 AND person = ?2 AND undone = 0"     \
+                 " ORDER BY id DESC LIMIT 1")                                                      \
+    X(MARK_UNDO, "UPDATE mark SET undone = 1, latest = 0 WHERE id = ?1")                           \
+    X(MARK_REVIVE, "UPDATE mark SET latest = 1 WHERE id = (SELECT max(id) FROM mark"               \
+                   " WHERE set_name = ?1 AND person = ?3 AND key = ?2 AND undone = 0)")            \
+    X(MARKS, "SELECT key, kind, person, at_ms FROM mark"                                           \
+             " WHERE set_name = ?1 AND latest = 1 AND kind > 0 ORDER BY key, person")              \
+    X(MARK_SETS, "SELECT set_name, sum(kind = 1), sum(kind = 2), sum(kind = 3) FROM mark"          \
+                 " WHERE latest = 1 AND kind > 0 GROUP BY set_name ORDER BY set_name")             \
     X(SETTING_GET, "SELECT value FROM setting WHERE name = ?")                                     \
     X(SETTING_SET, "INSERT INTO setting(name, value) VALUES(?1, ?2)"                               \
                    " ON CONFLICT(name) DO UPDATE SET value = ?2")

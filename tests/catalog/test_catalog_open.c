@@ -319,12 +319,12 @@ TEST(databases_of_others_and_of_other_versions)
 {
     char dir[AKIN_PATH_MAX];
     REQUIRE(make_collection(dir, "c"));
-    REQUIRE(run_sql(dir, "PRAGMA user_version = 2"));
+    REQUIRE(run_sql(dir, "PRAGMA user_version = 3"));
     check_refused(dir, AKIN_OPEN_READ, AKIN_ERR_VERSION, "newer akin");
-    check_refused(dir, AKIN_OPEN_WRITE, AKIN_ERR_VERSION, "schema 2");
+    check_refused(dir, AKIN_OPEN_WRITE, AKIN_ERR_VERSION, "schema 3");
     REQUIRE(run_sql(dir, "PRAGMA user_version = 0"));
     check_refused(dir, AKIN_OPEN_WRITE, AKIN_ERR_CORRUPT, "schema 0");
-    REQUIRE(run_sql(dir, "PRAGMA user_version = 1; PRAGMA application_id = 17"));
+    REQUIRE(run_sql(dir, "PRAGMA user_version = 2; PRAGMA application_id = 17"));
     check_refused(dir, AKIN_OPEN_WRITE, AKIN_ERR_CORRUPT, "not a catalogue of akin");
     REQUIRE(run_sql(dir, "PRAGMA application_id = 1634429294; DROP TABLE pack"));
     check_refused(dir, AKIN_OPEN_READ, AKIN_ERR_CORRUPT, "lacks a part");

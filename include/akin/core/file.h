@@ -22,7 +22,9 @@
 #define AKIN_PATH_MAX 4096
 
 /* How what is made of files is opened: by any number of readers, or by one writer. */
-enum akin_open { AKIN_OPEN_READ, AKIN_OPEN_WRITE };
+/* MARK, of a catalogue only: for judging tiles beside the one writer, whose lock it does not take;
+ * everything but marks is for reading. */
+enum akin_open { AKIN_OPEN_READ, AKIN_OPEN_WRITE, AKIN_OPEN_MARK };
 
 /* out[AKIN_PATH_MAX] = "dir/name"; AKIN_ERR_LIMIT where it does not fit. */
 akin_status akin_path_join(char *out, const char *dir, const char *name, akin_error *err);
