@@ -211,6 +211,21 @@ akin_status akin_index_search(const akin_index *index, const struct akin_index_q
                               struct akin_hit *hits, size_t *counts, struct akin_index_work *work,
                               akin_error *err);
 
+/* A page of the live rows that pass the filter (NULL: all), in the order of their keys: from key
+ * `first` on, up to n (at least 1) into columns[n]; *count is how many. *next is where the next page
+ * begins, and *more whether there may be one: after AKIN_INDEX_PAGE_ROWS rows looked at, a page ends
+ * though it is not full. */
+#define AKIN_INDEX_PAGE_ROWS 1000000
+akin_status akin_index_page(const akin_index *index, uint64_t first,
+                            const struct akin_filter *filter, struct akin_columns *columns,
+                            size_t n, size_t *count, uint64_t *next, bool *more, akin_error *err);
+
+/* Up to n live rows drawn at random (Philox of `seed`), each once, in the order of their keys: the same
+ * for the same seed and index. Fewer where there are not so many, or where most rows of the files are
+ * dead. */
+akin_status akin_index_sample(const akin_index *index, uint64_t seed, uint64_t *keys, size_t n,
+                              size_t *count, akin_error *err);
+
 /* Every live row in key order, in batches; vectors (n, dim) as stored, widened to f32. fn returns
  * false to end. */
 typedef bool akin_index_rows_fn(void *user, const struct akin_columns *columns,

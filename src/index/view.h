@@ -83,6 +83,9 @@ struct walk {
     bool left;
 };
 akin_status walk_begin(struct walk *walk, const struct part *part, akin_error *err);
+/* From the first row whose key is not below `first`. */
+akin_status walk_begin_at(struct walk *walk, const struct part *part, uint64_t first,
+                          akin_error *err);
 void walk_next(struct walk *walk);
 void walk_fini(struct walk *walk); /* takes a zeroed struct */
 /* Which of the walks is at the smallest key; `count` where all have ended. */

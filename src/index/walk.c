@@ -69,6 +69,20 @@ akin_status walk_begin(struct walk *walk, const struct part *part, akin_error *e
     return AKIN_OK;
 }
 
+akin_status walk_begin_at(struct walk *walk, const struct part *part, uint64_t first,
+                          akin_error *err)
+{
+    akin_status status = walk_begin(walk, part, err);
+    if (status != AKIN_OK)
+        return status;
+    if (part->segment)
+        walk->place = segment_lower_bound(part->segment, first);
+    settle(walk);
+    while (walk->left && part_columns(part, walk->row)->key < first)
+        walk_next(walk);
+    return AKIN_OK;
+}
+
 void walk_next(struct walk *walk)
 {
     walk->place++;
