@@ -25,6 +25,7 @@
 #include "akin/core.h"
 #include "akin/index.h"
 #include "akin/model.h"
+#include "akin/source.h"
 
 #pragma GCC visibility push(default)
 
@@ -40,6 +41,14 @@ struct akin_engine_options {
  * has embedded nothing; one that has embedded less than all of it is warned of through talk. */
 akin_status akin_engine_open(akin_engine **out, const char *dir,
                              const struct akin_engine_options *options, akin_error *err);
+/* Another engine over the same encoder and index, with its own catalogue, scratch and caches, so that
+ * several threads ask at once: one engine a thread. `base` comes from akin_engine_open, may be in use
+ * meanwhile, and is closed after its clones. A clone encodes and searches on the thread that asks. */
+akin_status akin_engine_clone(akin_engine **out, const akin_engine *base, akin_error *err);
+/* Moves the engine and all its clones on to what is committed now; *changed (may be NULL) says whether
+ * there was anything new. One thread at a time; questions may be asked meanwhile and see the rows as
+ * they were when they began. */
+akin_status akin_engine_refresh(akin_engine *engine, bool *changed, akin_error *err);
 void akin_engine_close(akin_engine *engine);
 const akin_index *akin_engine_index(const akin_engine *engine);             /* borrowed */
 const struct akin_model_info *akin_engine_model(const akin_engine *engine); /* borrowed */
@@ -57,6 +66,7 @@ struct akin_example {
     const char *path;  /* IMAGE; BYTES: a name for messages, or NULL */
     const void *bytes; /* BYTES: an image file's bytes, with `size` */
     size_t size;
+    uint64_t pixels_max;       /* BYTES: AKIN_ERR_LIMIT above it; 0 = 2^40 */
     uint64_t key;              /* TILE */
     double lon_deg, lat_deg;   /* POINT: the tile there whose centre is nearest, */
     struct akin_interval time; /*        of that time where known, else the latest */
@@ -137,6 +147,11 @@ akin_status akin_engine_scene(akin_engine *engine, uint32_t id, const struct aki
 akin_status akin_engine_picture(akin_engine *engine, uint64_t key, uint32_t max_px,
                                 struct akin_buffer *out, akin_error *err);
 
+/* A tile's chip as it is stored (akin_chip_decode reads it), borrowed until the engine is next asked
+ * for a picture, a chip or a map. AKIN_ERR_UNSUPPORTED for a collection without chips. */
+akin_status akin_engine_chip(akin_engine *engine, uint64_t key, const void **chip, size_t *bytes,
+                             akin_error *err);
+
 /* ---- where inside a tile ---- */
 
 /* How much each part of a tile looks like the question: rows by cols cells over all of it, the first
@@ -162,6 +177,49 @@ akin_status akin_where_npy(const struct akin_where *maps, size_t count, struct a
 akin_status akin_where_png(akin_engine *engine, const struct akin_where *maps, size_t count,
                            struct akin_buffer *out, akin_error *err);
 
+/* Appends a PNG of one tile without margins, its longest side 256 pixels, its map over it from the
+ * lowest of its own scores to the highest. */
+akin_status akin_where_tile_png(akin_engine *engine, const struct akin_where *map,
+                                struct akin_buffer *out, akin_error *err);
+
+/* ---- scenes as maps ---- */
+
+/* A scene put together from its tiles' chips, so that it can be drawn on a map though the image is
+ * gone: reduced to at most AKIN_OVERVIEW_PX a side, with its tiles' places. Never changes; may be
+ * drawn by several threads, each with its own engine of the same collection. */
+typedef struct akin_overview akin_overview;
+#define AKIN_OVERVIEW_PX 2048
+#define AKIN_OVERVIEW_TILES_MAX 1000000
+/* AKIN_ERR_NOT_FOUND where there is no such scene or it has no tiles, AKIN_ERR_UNSUPPORTED for a scene
+ * without a place or a collection without chips, AKIN_ERR_LIMIT above AKIN_OVERVIEW_TILES_MAX. */
+akin_status akin_overview_create(akin_overview **out, akin_engine *engine, uint32_t scene,
+                                 akin_error *err);
+void akin_overview_free(akin_overview *overview);
+size_t akin_overview_bytes(const akin_overview *overview);
+/* Around all its tiles, and how wide one of the scene's own pixels is in degrees of latitude. */
+struct akin_bbox akin_overview_bbox(const akin_overview *overview);
+double akin_overview_pixel_deg(const akin_overview *overview);
+
+/* Squares of 256 pixels that cut the world up. At zoom z: Web Mercator (EPSG:3857), 2^z by 2^z, to 85
+ * degrees of latitude; or longitude and latitude (EPSG:4326), 2^(z + 1) by 2^z. x from the west, y from
+ * the north. */
+enum akin_map_grid { AKIN_MAP_MERCATOR, AKIN_MAP_LONLAT };
+#define AKIN_MAP_PX 256
+#define AKIN_MAP_ZOOM_MAX 24
+struct akin_map_square {
+    enum akin_map_grid grid;
+    uint32_t z, x, y;
+};
+/* AKIN_ERR_INVALID where there is no such square. */
+akin_status akin_map_square_bbox(const struct akin_map_square *square, struct akin_bbox *out,
+                                 akin_error *err);
+/* What of the scene lies in the square: `out` (init'ed by the call), AKIN_MAP_PX a side, 1 or 3 bands of
+ * 8 bits, with a mask. AKIN_ERR_NOT_FOUND where nothing does. The overview serves as long as it is fine
+ * enough; beyond that the chips do. */
+akin_status akin_map_draw(akin_engine *engine, const akin_overview *overview,
+                          const struct akin_map_square *square, struct akin_raster *out,
+                          akin_error *err);
+
 /* ---- answers as text ---- */
 
 /* One JSON object a line, as in DESIGN.md; or one GeoJSON FeatureCollection (RFC 7946: antimeridian
@@ -173,6 +231,10 @@ akin_status akin_answer_json(akin_engine *engine, const struct akin_answer *answ
                              struct akin_buffer *out, akin_error *err);
 akin_status akin_answers_geojson(akin_engine *engine, const struct akin_answers *answers,
                                  struct akin_buffer *out, akin_error *err);
+/* Appends a tile's footprint as a GeoJSON geometry: Polygon, or MultiPolygon cut at the antimeridian;
+ * null where it has no place. */
+akin_status akin_footprint_geojson(const struct akin_columns *columns, struct akin_buffer *out,
+                                   akin_error *err);
 /* A contact sheet: one self-contained HTML page (pictures inline, no script, no network) with the
  * examples, the answers with score, place and time, and their places on a small map of the
  * world. */

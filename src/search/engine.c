@@ -90,7 +90,8 @@ static akin_status open_index(akin_engine *engine, const char *dir, const char *
     akin_index_options_default(&options);
     options.dim = info->dim;
     options.model = info->fingerprint;
-    options.pool = engine->pool;
+    /* A pool of one would only make searches of several clones take turns. */
+    options.pool = engine->threads > 1 ? engine->pool : NULL;
     options.talk = engine->talk;
     status = akin_index_open(&engine->index, path, AKIN_OPEN_READ, &options, err);
     if (status == AKIN_ERR_NOT_FOUND && wanted)
@@ -141,16 +142,50 @@ out:
     return status;
 }
 
+akin_status akin_engine_clone(akin_engine **out, const akin_engine *base, akin_error *err)
+{
+    if (!out || !base)
+        return akin_error_set(err, AKIN_ERR_INVALID, "no engine given");
+    akin_engine *engine = akin_alloc_zero(1, sizeof *engine);
+    if (!engine)
+        return akin_error_memory(err, sizeof *engine, "a search engine");
+    engine->base = base;
+    engine->talk = base->talk;
+    engine->threads = 1;
+    engine->dim = base->dim;
+    engine->metric = base->metric;
+    engine->model = base->model;
+    engine->index = base->index;
+    akin_status status =
+        akin_catalog_open(&engine->catalog, akin_catalog_dir(base->catalog), AKIN_OPEN_READ, err);
+    if (status == AKIN_OK)
+        status = akin_encoder_pool_create(&engine->encoders, engine->model, NULL, err);
+    if (status == AKIN_OK)
+        *out = engine;
+    else
+        akin_engine_close(engine);
+    return status;
+}
+
+akin_status akin_engine_refresh(akin_engine *engine, bool *changed, akin_error *err)
+{
+    if (!engine || engine->base)
+        return akin_error_set(err, AKIN_ERR_INVALID, "only an opened engine can be refreshed");
+    return akin_index_refresh(engine->index, changed, err);
+}
+
 void akin_engine_close(akin_engine *engine)
 {
     if (!engine)
         return;
     scene_cache_fini(&engine->scenes);
     akin_chips_close(engine->chips);
-    akin_index_close(engine->index);
     akin_encoder_pool_free(engine->encoders);
     akin_encoder_free(engine->cells);
-    akin_model_free(engine->model);
+    if (!engine->base) {
+        akin_index_close(engine->index);
+        akin_model_free(engine->model);
+    }
     akin_pool_free(engine->pool);
     akin_catalog_close(engine->catalog);
     akin_free(engine);
@@ -214,6 +249,14 @@ akin_status engine_chip(akin_engine *engine, uint64_t key, const void **chip, si
     if (!engine->chips)
         status = akin_chips_open(&engine->chips, engine->catalog, err);
     return status == AKIN_OK ? akin_chips_find(engine->chips, key, chip, bytes, err) : status;
+}
+
+akin_status akin_engine_chip(akin_engine *engine, uint64_t key, const void **chip, size_t *bytes,
+                             akin_error *err)
+{
+    if (!engine || !chip || !bytes)
+        return akin_error_set(err, AKIN_ERR_INVALID, "no engine given");
+    return engine_chip(engine, key, chip, bytes, err);
 }
 
 akin_status engine_decode(akin_engine *engine, uint64_t key, const void *chip, size_t bytes,

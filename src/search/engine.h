@@ -23,7 +23,8 @@ struct akin_engine {
     struct scene_cache scenes;
     uint32_t dim;
     enum akin_metric metric;
-    const struct akin_talk *talk; /* borrowed; may be NULL */
+    const struct akin_engine *base; /* whose encoder and index these are; NULL: its own */
+    const struct akin_talk *talk;   /* borrowed; may be NULL */
 };
 
 /* How samples of this type become 8 bits in this collection; identity for 8-bit data of which the

@@ -144,6 +144,8 @@ static akin_status load_image(akin_engine *engine, const struct akin_example *gi
     struct akin_source_options options;
     akin_source_options_default(&options);
     options.uploads = in_memory;
+    if (in_memory && given->pixels_max)
+        options.pixels_max = given->pixels_max;
     akin_source *source = NULL;
     if (in_memory)
         status =

@@ -28,15 +28,6 @@ static akin_json *polygon(const struct geojson_ring *ring)
     return rings;
 }
 
-/* As imported vectors may have it. */
-static bool is_point(const struct geojson_ring *ring)
-{
-    for (size_t i = 1; i < ring->count; i++)
-        if (ring->lon[i] != ring->lon[0] || ring->lat[i] != ring->lat[0])
-            return false;
-    return true;
-}
-
 static akin_json *geometry(const struct akin_columns *columns)
 {
     struct geojson_ring rings[2];
@@ -44,7 +35,7 @@ static akin_json *geometry(const struct akin_columns *columns)
     if (!count)
         return akin_json_null();
     akin_json *object = akin_json_object();
-    if (is_point(&rings[0])) {
+    if (geojson_ring_is_point(&rings[0])) {
         akin_json_set(object, "type", akin_json_string("Point"));
         akin_json_set(object, "coordinates", position(rings[0].lon[0], rings[0].lat[0]));
         return object;

@@ -76,3 +76,11 @@ size_t geojson_rings_make(const struct akin_columns *columns, struct geojson_rin
         rings[0] = whole; /* a tile without extent */
     return 1;
 }
+
+bool geojson_ring_is_point(const struct geojson_ring *ring)
+{
+    for (size_t i = 1; i < ring->count; i++)
+        if (ring->lon[i] != ring->lon[0] || ring->lat[i] != ring->lat[0])
+            return false;
+    return true;
+}

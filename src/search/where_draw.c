@@ -65,13 +65,20 @@ static void draw_pixel(uint8_t *to, const uint8_t *picture, uint32_t bands, doub
         to[c] = (uint8_t)((1 - weight) * grey + weight * colour[c] + 0.5);
 }
 
+/* One side of a picture when its longest one fills the box. */
+static uint32_t in_box(const struct akin_raster *picture, uint32_t side)
+{
+    const uint32_t longest = picture->width > picture->height ? picture->width : picture->height;
+    const uint32_t px = (uint32_t)((uint64_t)side * BOX_PX / longest);
+    return px ? px : 1;
+}
+
 /* `picture` (1 or 3 bands) enlarged to the box at left, top. */
 static void draw_tile(const struct drawing *drawing, const struct akin_where *map,
                       const struct akin_raster *picture, uint32_t left, uint32_t top)
 {
-    const uint32_t longest = picture->width > picture->height ? picture->width : picture->height;
-    const uint32_t width = picture->width * BOX_PX / longest;
-    const uint32_t height = picture->height * BOX_PX / longest;
+    const uint32_t width = in_box(picture, picture->width);
+    const uint32_t height = in_box(picture, picture->height);
     const double span = drawing->high > drawing->low ? drawing->high - drawing->low : 1;
     for (uint32_t y = 0; y < height; y++)
         for (uint32_t x = 0; x < width; x++) {
@@ -85,23 +92,61 @@ static void draw_tile(const struct drawing *drawing, const struct akin_where *ma
         }
 }
 
+static void add_range(struct drawing *drawing, const struct akin_where *map)
+{
+    for (size_t c = 0; c < (size_t)map->rows * map->cols; c++) {
+        drawing->low = fmin(drawing->low, map->scores[c]);
+        drawing->high = fmax(drawing->high, map->scores[c]);
+    }
+}
+
+/* The tile as people see it. */
+static akin_status read_picture(akin_engine *engine, uint64_t key, struct akin_raster *picture,
+                                akin_error *err)
+{
+    struct akin_raster raster = {0};
+    struct akin_scaling scaling;
+    akin_status status = engine_tile(engine, key, &raster, &scaling, err);
+    if (status == AKIN_OK)
+        status = thumbnail_reduce(&raster, &scaling, BOX_PX, picture, err);
+    akin_raster_fini(&raster);
+    return status;
+}
+
 static akin_status draw_all(akin_engine *engine, const struct drawing *drawing,
                             const struct akin_where *maps, size_t count, akin_error *err)
 {
     akin_status status = AKIN_OK;
     for (size_t i = 0; i < count && status == AKIN_OK; i++) {
-        struct akin_raster raster = {0}, picture = {0};
-        struct akin_scaling scaling;
-        status = engine_tile(engine, maps[i].key, &raster, &scaling, err);
-        if (status == AKIN_OK)
-            status = thumbnail_reduce(&raster, &scaling, BOX_PX, &picture, err);
+        struct akin_raster picture = {0};
+        status = read_picture(engine, maps[i].key, &picture, err);
         if (status == AKIN_OK)
             draw_tile(drawing, &maps[i], &picture,
                       GAP_PX + (uint32_t)(i % COLUMNS) * (BOX_PX + GAP_PX),
                       GAP_PX + (uint32_t)(i / COLUMNS) * (BOX_PX + GAP_PX));
-        akin_raster_fini(&raster);
         akin_raster_fini(&picture);
     }
+    return status;
+}
+
+akin_status akin_where_tile_png(akin_engine *engine, const struct akin_where *map,
+                                struct akin_buffer *out, akin_error *err)
+{
+    if (!engine || !map || !map->scores || !out)
+        return akin_error_set(err, AKIN_ERR_INVALID, "no map to draw");
+    struct akin_raster picture = {0}, drawn = {0};
+    struct drawing drawing = {&drawn, INFINITY, -INFINITY};
+    add_range(&drawing, map);
+    akin_status status = read_picture(engine, map->key, &picture, err);
+    if (status == AKIN_OK)
+        status = akin_raster_init(&drawn, in_box(&picture, picture.width),
+                                  in_box(&picture, picture.height), 3, AKIN_U8, false, err);
+    if (status == AKIN_OK) {
+        draw_tile(&drawing, map, &picture, 0, 0);
+        status = akin_png_encode(&drawn, out, err);
+    }
+    akin_raster_fini(&picture);
+    akin_raster_fini(&drawn);
     return status;
 }
 
@@ -116,10 +161,7 @@ akin_status akin_where_png(akin_engine *engine, const struct akin_where *maps, s
     struct akin_raster sheet = {0};
     struct drawing drawing = {&sheet, INFINITY, -INFINITY};
     for (size_t i = 0; i < count; i++)
-        for (size_t c = 0; c < (size_t)maps[i].rows * maps[i].cols; c++) {
-            drawing.low = fmin(drawing.low, maps[i].scores[c]);
-            drawing.high = fmax(drawing.high, maps[i].scores[c]);
-        }
+        add_range(&drawing, &maps[i]);
     akin_status status =
         akin_raster_init(&sheet, GAP_PX + columns * (BOX_PX + GAP_PX),
                          GAP_PX + rows * (BOX_PX + GAP_PX), 3, AKIN_U8, false, err);

@@ -15,8 +15,7 @@
 #define BLOCK_BYTES_MAX ((uint64_t)1 << 30)
 
 /* What people upload. None of these opens a second file or the network. */
-static const char *const upload_drivers[] = {"GTiff", "JPEG",        "PNG", "WEBP",
-                                             "GIF",   "JP2OpenJPEG", "BMP", NULL};
+static const char *const upload_drivers[] = {"GTiff", "JPEG", "PNG", "WEBP", NULL};
 
 /* ---- bands ---- */
 
