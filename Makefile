@@ -10,7 +10,9 @@
 #   make bench-quality  what a training is worth: its section there (half an hour of CPU)
 #   make bench-index [SETS=a,b,c,d] [JSON=FILE]  the index beside hnswlib, FAISS and usearch: its section and pictures
 #   make bench-index-scale [SETS=100k,1M,5M]  how the index grows: its section
+#   make bench-serve  akin serve beside the library on the same cores, JSON=FILE for its rows (ten minutes)
 #   make report     the longest files and functions (fails nothing)
+#   make web        the page of akin serve into build/web (npm)
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   make setup      only install the packages of tools/packages.txt
 #   make clean
@@ -20,7 +22,7 @@
 
 # The order of the stages, written once: a stage may include only those to its left (tools/check-layers
 # reads this line).
-STAGES := core vec array catalog source tile model index ingest search learn
+STAGES := core vec array catalog source tile model index ingest search learn discover serve
 
 MODE   ?= release
 ifeq ($(origin CC),default)
@@ -35,7 +37,7 @@ override MPI := $(filter 1,$(MPI))
 ROOT   := $(BUILD)$(if $(MPI),/mpi)
 OUT    := $(ROOT)/$(MODE)
 VERSION := $(shell cat VERSION)
-PKGS   := gdal sqlite3 jansson libturbojpeg libpng libzstd
+PKGS   := gdal sqlite3 jansson libturbojpeg libpng libzstd libmicrohttpd
 
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
           -Wvla -Wwrite-strings -Wundef -Wno-missing-field-initializers $(if $(WERROR),-Werror)
@@ -87,7 +89,7 @@ CLI  := $(sort $(wildcard cli/*.c))
 stage_lib = $(OUT)/stage/$(1).a
 LIBRARY := $(OUT)/libakin.a
 
-.PHONY: all setup demo test lint bench bench-train bench-quality bench-index bench-index-scale bench-peers report install clean help flags lib tests test-tools fuzz fuzz-targets benches
+.PHONY: all setup demo test web lint bench bench-train bench-quality bench-index bench-index-scale bench-serve bench-peers report install clean help flags lib tests test-tools fuzz fuzz-targets benches
 all: $(OUT)/akin
 
 # Prints the head of this file.
@@ -97,6 +99,9 @@ help:
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC   $<";)$(CC) $(CFLAGS_ALL) $(INCS) $(call isa,$<) -MMD -MP -c $< -o $@
+
+# The API's contract is a part of the program.
+$(OUT)/src/serve/openapi.o: src/serve/openapi.json
 
 # An archive a stage: a test links only the stages up to its own, so that the linker, too, sees a
 # call that goes the wrong way.
@@ -190,9 +195,16 @@ bench-index-scale:
 	@tools/setup build
 	@$(MAKE) --no-print-directory -j$(JOBS) all benches
 	@SETS='$(SETS)' JSON='$(JSON)' bench/index_scale $(OUT)/bench $(OUT)/akin
+bench-serve:
+	@tools/setup build serve-bench
+	@$(MAKE) --no-print-directory -j$(JOBS) all benches
+	@JSON='$(JSON)' bench/serve $(OUT)/bench $(OUT)/akin
 
 setup:
 	@tools/setup $(if $(MPI),build test lint mpi)
+
+web:
+	@tools/web $(ROOT)/web
 
 demo:
 	@tools/setup build $(if $(MPI),mpi)
@@ -202,7 +214,7 @@ demo:
 # Everything once as it is delivered; every test program again under ASan and UBSan, those with threads under
 # TSan, and the kernels' and those of searches by codes as if the CPU had less. The slow ones come first.
 KERNELS = $(shell tools/kernel-tiers)
-THREADED := $(filter %/test_thread %/test_pipeline %/test_comm $(OUT)/tests/index/% $(OUT)/tests/ingest/%,$(TEST_BIN))
+THREADED := $(filter %/test_thread %/test_pipeline %/test_comm $(OUT)/tests/index/% $(OUT)/tests/ingest/% $(OUT)/tests/serve/%,$(TEST_BIN))
 TIERED := $(filter $(OUT)/tests/vec/% $(OUT)/tests/index/test_code $(OUT)/tests/index/test_epoch $(OUT)/tests/index/test_recall $(OUT)/tests/index/test_ways,$(TEST_BIN))
 test:
 	@tools/setup build test $(if $(MPI),mpi)

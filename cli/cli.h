@@ -34,7 +34,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cmd_init, cmd_add, cmd_search, cmd_eval, cmd_status, cmd_verify,
-    cmd_embed, cmd_train, cmd_import, cmd_export;
+    cmd_embed, cmd_train, cmd_import, cmd_export, cmd_serve;
 
 /* Walks the arguments behind the command's name. --name value, --name=value, -k value, -kvalue;
  * "--" ends the options. */

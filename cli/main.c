@@ -14,7 +14,7 @@
 #endif
 
 static const struct cli_command *const commands[] = {
-    &cmd_init, &cmd_add,    &cmd_train,  &cmd_embed,  &cmd_search,
+    &cmd_init, &cmd_add,    &cmd_train,  &cmd_embed,  &cmd_search, &cmd_serve,
     &cmd_eval, &cmd_import, &cmd_export, &cmd_status, &cmd_verify,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
