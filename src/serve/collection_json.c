@@ -170,28 +170,15 @@ static akin_status write_collection(struct request *request, struct json_out *ou
     return status;
 }
 
-static void finish(struct request *request, struct json_out *out, akin_status status,
-                   const akin_error *err)
-{
-    request->reply.status = 200;
-    request->reply.type = TYPE_JSON;
-    if (status == AKIN_OK && out->status == AKIN_OK)
-        return;
-    if (status != AKIN_OK)
-        reply_status(request, status, err);
-    else
-        reply_status(request, out->status, &out->err);
-}
-
 void handle_collection(struct request *request)
 {
     akin_error err = {0};
     struct json_out out;
     struct collection *collection = collections_find(request->server, request->parts[0], &err);
     put_init(&out, &request->reply.body);
-    finish(request, &out,
-           collection ? write_collection(request, &out, collection, &err) : AKIN_ERR_NOT_FOUND,
-           &err);
+    put_reply(request, &out, TYPE_JSON,
+              collection ? write_collection(request, &out, collection, &err) : AKIN_ERR_NOT_FOUND,
+              &err);
 }
 
 void handle_collections(struct request *request)
@@ -212,5 +199,5 @@ void handle_collections(struct request *request)
     put_raw(&out, ",");
     put_link(&out, "root", TYPE_JSON, base, "/");
     put_raw(&out, "]}");
-    finish(request, &out, status, &err);
+    put_reply(request, &out, TYPE_JSON, status, &err);
 }

@@ -179,14 +179,6 @@ void items_end(struct json_out *out, size_t returned)
     put_integer(out, (int64_t)returned);
 }
 
-void items_finish(struct request *request, const struct json_out *out)
-{
-    request->reply.status = 200;
-    request->reply.type = TYPE_GEOJSON;
-    if (out->status != AKIN_OK)
-        reply_status(request, out->status, &out->err);
-}
-
 /* ---- the routes ---- */
 
 void handle_item(struct request *request)
@@ -212,10 +204,7 @@ void handle_item(struct request *request)
         item_writer_init(&writer, &out, request, collection, engine, 1);
         status = item_write(&writer, &columns, NULL, 0, &err);
     }
-    if (status == AKIN_OK)
-        items_finish(request, &out);
-    else
-        reply_status(request, status, &err);
+    put_reply(request, &out, TYPE_GEOJSON, status, &err);
 }
 
 /* The next page: the same query with another `page`. */
@@ -312,8 +301,5 @@ void handle_items(struct request *request)
     put_init(&out, &request->reply.body);
     if (status == AKIN_OK)
         status = write_page(request, &out, collection, &page, &err);
-    if (status == AKIN_OK)
-        items_finish(request, &out);
-    else
-        reply_status(request, status, &err);
+    put_reply(request, &out, TYPE_GEOJSON, status, &err);
 }

@@ -36,7 +36,5 @@ akin_status item_write(struct item_writer *writer, const struct akin_columns *co
 /* {"type":"FeatureCollection","features":[ and what ends it, up to the links' values. */
 void items_begin(struct json_out *out);
 void items_end(struct json_out *out, size_t returned);
-/* Fills in the reply. */
-void items_finish(struct request *request, const struct json_out *out);
 
 #endif

@@ -19,15 +19,6 @@ static const char conformance[] =
     "\"http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30\","
     "\"http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson\"]";
 
-/* The reply as JSON that was written by hand. */
-static void finish(struct request *request, const struct json_out *out, const char *type)
-{
-    request->reply.status = 200;
-    request->reply.type = type;
-    if (out->status != AKIN_OK)
-        reply_status(request, out->status, &out->err);
-}
-
 /* Whether text/html stands before application/json in Accept. */
 static bool wants_html(const struct request *request)
 {
@@ -92,7 +83,7 @@ static void landing_json(struct request *request)
         put_raw(&out, "\"}");
     }
     put_raw(&out, "]}");
-    finish(request, &out, TYPE_JSON);
+    put_reply(request, &out, TYPE_JSON, AKIN_OK, NULL);
 }
 
 void handle_landing(struct request *request)
@@ -135,5 +126,5 @@ void handle_conformance(struct request *request)
     put_raw(&out, "{");
     put_raw(&out, conformance);
     put_raw(&out, "}");
-    finish(request, &out, TYPE_JSON);
+    put_reply(request, &out, TYPE_JSON, AKIN_OK, NULL);
 }

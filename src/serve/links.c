@@ -103,3 +103,14 @@ bool scene_uri_is_public(const struct server *server, const struct akin_scene *s
 {
     return server->options.show_paths || (strstr(scene->uri, "://") && scene->uri[0] != '/');
 }
+
+void put_reply(struct request *request, const struct json_out *out, const char *type,
+               akin_status status, const akin_error *err)
+{
+    request->reply.status = 200;
+    request->reply.type = type;
+    if (status != AKIN_OK)
+        reply_status(request, status, err);
+    else if (out->status != AKIN_OK)
+        reply_status(request, out->status, &out->err);
+}

@@ -31,6 +31,9 @@ void put_bbox(struct json_out *out, struct akin_bbox box);
  * network address, or --show-paths. */
 const char *scene_title(const struct akin_scene *scene);
 bool scene_uri_is_public(const struct server *server, const struct akin_scene *scene);
+/* What was written into the reply's body is the answer, unless `status` or the writing says otherwise. */
+void put_reply(struct request *request, const struct json_out *out, const char *type,
+               akin_status status, const akin_error *err);
 #define TYPE_JSON "application/json"
 #define TYPE_GEOJSON "application/geo+json"
 

@@ -73,17 +73,6 @@ static akin_status put_counts_end(struct json_out *out, akin_catalog *catalog, c
     return status;
 }
 
-static void finish(struct request *request, struct json_out *out, akin_status status,
-                   const akin_error *err)
-{
-    request->reply.status = 200;
-    request->reply.type = TYPE_JSON;
-    if (status != AKIN_OK)
-        reply_status(request, status, err);
-    else if (out->status != AKIN_OK)
-        reply_status(request, out->status, &out->err);
-}
-
 /* ---- judging ---- */
 
 static akin_status read_mark(const struct request *request, struct akin_mark *mark, akin_error *err)
@@ -161,7 +150,7 @@ void handle_mark(struct request *request)
     akin_error err = {0};
     struct json_out out;
     put_init(&out, &request->reply.body);
-    finish(request, &out, judge(request, &out, false, &err), &err);
+    put_reply(request, &out, TYPE_JSON, judge(request, &out, false, &err), &err);
 }
 
 void handle_unmark(struct request *request)
@@ -169,7 +158,7 @@ void handle_unmark(struct request *request)
     akin_error err = {0};
     struct json_out out;
     put_init(&out, &request->reply.body);
-    finish(request, &out, judge(request, &out, true, &err), &err);
+    put_reply(request, &out, TYPE_JSON, judge(request, &out, true, &err), &err);
 }
 
 static akin_status undo(struct request *request, struct json_out *out, akin_error *err)
@@ -197,7 +186,7 @@ void handle_undo_mark(struct request *request)
     akin_error err = {0};
     struct json_out out;
     put_init(&out, &request->reply.body);
-    finish(request, &out, undo(request, &out, &err), &err);
+    put_reply(request, &out, TYPE_JSON, undo(request, &out, &err), &err);
 }
 
 /* ---- listing ---- */
@@ -232,7 +221,7 @@ void handle_mark_sets(struct request *request)
     if (status == AKIN_OK)
         status = akin_catalog_mark_sets(catalog, list_set, &listing, &err);
     put_raw(&out, "]}");
-    finish(request, &out, status, &err);
+    put_reply(request, &out, TYPE_JSON, status, &err);
 }
 
 static bool list_mark(void *user, const struct akin_mark *mark)
@@ -271,9 +260,7 @@ void handle_marks(struct request *request)
         status = list_json(request, &out, collection, &err);
     else if (collection)
         status = marks_export(request, &out, collection, format, &type, &err);
-    finish(request, &out, status, &err);
-    if (request->reply.status == 200)
-        request->reply.type = type;
+    put_reply(request, &out, type, status, &err);
 }
 
 /* ---- what to judge next ---- */
@@ -378,8 +365,5 @@ void handle_next_marks(struct request *request)
     struct json_out out;
     put_init(&out, &request->reply.body);
     const akin_status status = suggest(request, &out, &err);
-    if (status == AKIN_OK)
-        items_finish(request, &out);
-    else
-        reply_status(request, status, &err);
+    put_reply(request, &out, TYPE_GEOJSON, status, &err);
 }

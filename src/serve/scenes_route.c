@@ -96,17 +96,6 @@ static akin_status list_begin(struct scene_list *list, const struct request *req
     return AKIN_OK;
 }
 
-static void finish(struct request *request, struct json_out *out, akin_status status,
-                   const akin_error *err)
-{
-    request->reply.status = 200;
-    request->reply.type = TYPE_JSON;
-    if (status != AKIN_OK)
-        reply_status(request, status, err);
-    else if (out->status != AKIN_OK)
-        reply_status(request, out->status, &out->err);
-}
-
 static void write_next(const struct scene_list *list, int64_t limit)
 {
     static const char *const kept[] = {"bbox", "datetime", "collection"};
@@ -166,7 +155,7 @@ void handle_scenes(struct request *request)
     akin_error err = {0};
     struct json_out out;
     put_init(&out, &request->reply.body);
-    finish(request, &out, list_scenes(request, &out, &err), &err);
+    put_reply(request, &out, TYPE_JSON, list_scenes(request, &out, &err), &err);
 }
 
 /* The number in the path. */
@@ -215,7 +204,7 @@ void handle_scene(struct request *request)
         write_scene(&list, &scene);
         akin_scene_fini(&scene);
     }
-    finish(request, &out, status, &err);
+    put_reply(request, &out, TYPE_JSON, status, &err);
 }
 
 /* ---- maps ---- */
@@ -310,7 +299,7 @@ void handle_tilejson(struct request *request)
     if (status == AKIN_OK)
         write_tilejson(&out, request, collection, shared->overview, grid);
     overview_unref(shared);
-    finish(request, &out, status, &err);
+    put_reply(request, &out, TYPE_JSON, status, &err);
 }
 
 static akin_status read_square(const struct request *request, struct akin_map_square *square,

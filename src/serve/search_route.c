@@ -353,10 +353,7 @@ static void run(struct request *request, struct search_query *query, akin_status
     if (status == AKIN_OK)
         status =
             query->has_akin ? answer(request, query, &out, err) : list(request, query, &out, err);
-    if (status == AKIN_OK)
-        items_finish(request, &out);
-    else
-        reply_status(request, status, err);
+    put_reply(request, &out, TYPE_GEOJSON, status, err);
     search_query_fini(query);
     akin_free(query);
 }

@@ -108,7 +108,7 @@ enum token_scope tokens_scope(const struct tokens *tokens, const char *token)
         for (size_t b = 0; b < TOKEN_MAX; b++)
             differs |= (unsigned char)(given[b] ^ tokens->items[i].text[b]);
         /* all ones where they are equal */
-        const unsigned equal = (unsigned)((int)(differs - 1) >> 31);
+        const unsigned equal = 0u - (((unsigned)differs - 1u) >> 31);
         scope |= equal & (unsigned)tokens->items[i].scope;
     }
     return scope & SCOPE_WRITE ? SCOPE_WRITE : (enum token_scope)scope;
