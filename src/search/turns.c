@@ -1,7 +1,8 @@
 /*
- * Averaging over turns when a question is asked. The net was taught that a turned tile is the same,
- * and is not quite convinced: what is left of the direction is noise, and the mean has less of it.
- * Only the question pays for that, not the index (docs/MODEL.md has what it is worth).
+ * Averaging over turns when a question is asked, so that a picture and its turned copy ask the same;
+ * an encoder that learnt that they are alike is only nearly convinced. Only the question pays for
+ * that, not the index. On average the answers are no better for it (docs/MODEL.md): hence not the
+ * default.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
