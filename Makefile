@@ -209,6 +209,7 @@ web:
 demo:
 	@tools/setup build $(if $(MPI),mpi)
 	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@tools/web $(ROOT)/web || echo "demo: without the page of akin serve; all else is there"
 	@tools/demo $(OUT)/akin
 
 # Everything once as it is delivered; every test program again under ASan and UBSan, those with threads under
@@ -219,6 +220,7 @@ TIERED := $(filter $(OUT)/tests/vec/% $(OUT)/tests/index/test_code $(OUT)/tests/
 test:
 	@tools/setup build test $(if $(MPI),mpi)
 	@$(MAKE) --no-print-directory -j$(JOBS) all lib tests test-tools fuzz-targets
+	@tools/web $(ROOT)/web || echo "test: without the page of akin serve: its tests are skipped"
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=asan tests fuzz-targets
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=tsan $(THREADED:$(OUT)/%=$(ROOT)/tsan/%)
 	@AKIN=$(abspath $(OUT))/akin AKIN_TOOLS=$(abspath $(OUT))/tests/tools tools/run-tests --jobs $(JOBS) \
