@@ -117,6 +117,14 @@ static void end(void)
     _tile_release();
 }
 
+INLINE void zero_tiles(void)
+{
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+}
+
 /* The four tiles of a block of results, tile (i, j) at i * 2 + j. */
 INLINE void store_tiles(void *sums)
 {
@@ -160,10 +168,7 @@ static void convolve(akin_bf16 *y, size_t y_row, const akin_bf16 *x, size_t x_st
 {
     float sums[AKIN_BLOCK] __attribute__((aligned(64)));
     __asm__ volatile("" ::: "memory");
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    zero_tiles();
     for (size_t i = 0; i < count; i++) {
         const akin_bf16 *left = x + links[i].x * x_step, *right = w + links[i].y * w_step;
         for (size_t d = 0; d < depth; d++, left += WIDTH, right += AKIN_BLOCK) {
@@ -201,10 +206,7 @@ static void correlate(float *sums, const akin_bf16 *x, size_t x_step, size_t x_b
         _tile_loadd(2, sums + 512, 64);
         _tile_loadd(3, sums + 768, 64);
     } else {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
+        zero_tiles();
     }
     for (size_t b = 0; b < bundles; b++, x += x_bundle, y += y_bundle)
         for (size_t i = 0; i < count; i++) {
@@ -249,10 +251,7 @@ static void convolve8(void *y, size_t y_row, const uint8_t *x, size_t x_step, si
 {
     int32_t sums[AKIN_BLOCK] __attribute__((aligned(64)));
     __asm__ volatile("" ::: "memory");
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    zero_tiles();
     for (size_t i = 0; i < count; i++) {
         const uint8_t *left = x + links[i].x * x_step;
         const int8_t *right = w + links[i].y * w_step;

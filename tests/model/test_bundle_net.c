@@ -11,15 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../src/model/net.h"
 #include "../check.h"
-
-struct fixture {
-    struct arch_table table;
-    struct net net;
-    uint32_t batch, px;
-    float *parameters, *gradients, *statistics;
-};
+#include "cosine.h"
+#include "learning_net.h"
 
 static bool here(void)
 {
@@ -29,7 +23,7 @@ static bool here(void)
     return false;
 }
 
-static void draw_input(const struct fixture *it)
+static void draw_input(const struct learning_net *it)
 {
     float *x = graph_data(it->net.graph, it->net.input);
     const size_t view = (size_t)it->table.arch.bands * it->px * it->px;
@@ -38,54 +32,17 @@ static void draw_input(const struct fixture *it)
                (float)sin((double)(i % view) / (double)(3 + i / view));
 }
 
-static akin_status setup(struct fixture *it, const char *preset, uint32_t bands, uint32_t batch,
-                         uint32_t px, enum graph_dtype dtype, akin_error *err)
+static akin_status setup(struct learning_net *it, const char *preset, uint32_t bands,
+                         uint32_t batch, uint32_t px, enum graph_dtype dtype, akin_error *err)
 {
-    struct arch arch;
-    memset(it, 0, sizeof *it);
-    it->batch = batch;
-    it->px = px;
-    akin_status status = arch_init(&arch, preset, bands, err);
-    if (status != AKIN_OK)
-        return status;
-    arch_table_init(&it->table, &arch);
-    it->parameters = akin_alloc_zero(it->table.parameter_count, sizeof(float));
-    it->gradients = akin_alloc_zero(it->table.parameter_count, sizeof(float));
-    it->statistics = akin_alloc_zero(it->table.statistic_count, sizeof(float));
-    arch_initialise(&it->table, 7, it->parameters, it->statistics);
-    const struct graph_options options = {.batch = batch,
-                                          .dtype = dtype,
-                                          .training = true,
-                                          .parameters = it->parameters,
-                                          .gradients = it->gradients,
-                                          .statistics = it->statistics};
-    status = net_create(&it->net, &it->table, px, &options, err);
+    akin_status status = learning_net_init(it, preset, bands, batch, px, dtype, err);
     if (status == AKIN_OK)
         draw_input(it);
     return status;
 }
 
-static void teardown(struct fixture *it)
-{
-    net_fini(&it->net);
-    akin_free(it->parameters);
-    akin_free(it->gradients);
-    akin_free(it->statistics);
-}
-
-static double cosine(const float *a, const float *b, size_t n)
-{
-    double ab = 0, aa = 0, bb = 0;
-    for (size_t i = 0; i < n; i++) {
-        ab += (double)a[i] * b[i];
-        aa += (double)a[i] * a[i];
-        bb += (double)b[i] * b[i];
-    }
-    return ab / sqrt(aa * bb);
-}
-
 /* Forward and backward of a gradient of all the same sign and others. */
-static void learn(struct fixture *it)
+static void learn(struct learning_net *it)
 {
     graph_set_momentum(it->net.graph, 0.5f);
     REQUIRE_OK(graph_refresh(it->net.graph, err));
@@ -97,7 +54,7 @@ static void learn(struct fixture *it)
 }
 
 /* `least`: the cosine that every gradient has. */
-static void compare(const struct fixture *it, const struct fixture *with, double least)
+static void compare(const struct learning_net *it, const struct learning_net *with, double least)
 {
     CHECK(cosine(graph_data(it->net.graph, it->net.z), graph_data(with->net.graph, with->net.z),
                  (size_t)it->batch * ARCH_OUT) > 0.995);
@@ -122,7 +79,7 @@ static void compare(const struct fixture *it, const struct fixture *with, double
 static void check_learning(const char *preset, uint32_t bands, uint32_t batch, uint32_t px,
                            double least)
 {
-    static struct fixture bundled, plain;
+    static struct learning_net bundled, plain;
     if (!here())
         return;
     REQUIRE_OK(setup(&bundled, preset, bands, batch, px, GRAPH_BF16, err));
@@ -132,8 +89,8 @@ static void check_learning(const char *preset, uint32_t bands, uint32_t batch, u
         learn(&plain);
         compare(&bundled, &plain, least);
     }
-    teardown(&bundled);
-    teardown(&plain);
+    learning_net_fini(&bundled);
+    learning_net_fini(&plain);
 }
 
 TEST(r10h_learns_as_in_f32)
@@ -163,7 +120,7 @@ TEST(an_encoder_gives_the_maps_of_f32)
     if (!here())
         return;
     for (size_t p = 0; p < 2; p++) {
-        static struct fixture learnt, coded[2];
+        static struct learning_net learnt, coded[2];
         REQUIRE_OK(setup(&learnt, presets[p], 3, 32, 64, GRAPH_F32, err));
         learn(&learnt);
         float *folded = akin_alloc(learnt.table.parameter_count, sizeof *folded);
@@ -171,7 +128,7 @@ TEST(an_encoder_gives_the_maps_of_f32)
         for (int i = 0; i < 2; i++) {
             const struct graph_options options = {
                 .batch = 33, .dtype = dtypes[i], .parameters = folded};
-            coded[i] = (struct fixture){.table = learnt.table, .batch = 33, .px = 64};
+            coded[i] = (struct learning_net){.table = learnt.table, .batch = 33, .px = 64};
             REQUIRE_OK(net_create_folded(&coded[i].net, &learnt.table, 64, &options, NULL, err));
             draw_input(&coded[i]);
             REQUIRE_OK(graph_forward(coded[i].net.graph, err));
@@ -191,7 +148,7 @@ TEST(an_encoder_gives_the_maps_of_f32)
         net_fini(&coded[0].net);
         net_fini(&coded[1].net);
         akin_free(folded);
-        teardown(&learnt);
+        learning_net_fini(&learnt);
     }
 }
 

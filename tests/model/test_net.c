@@ -7,40 +7,23 @@
 #include <math.h>
 #include <string.h>
 
-#include "../../src/model/net.h"
 #include "../check.h"
+#include "learning_net.h"
 
 #define BATCH 8
 #define PX 32
 
 struct fixture {
-    struct arch_table table;
-    struct net net;
-    float *parameters, *gradients, *statistics;
+    struct learning_net own;
     float target[BATCH * ARCH_OUT];
 };
 
 static akin_status setup(struct fixture *it, const char *preset, uint32_t bands, akin_error *err)
 {
-    struct arch arch;
-    memset(it, 0, sizeof *it);
-    akin_status status = arch_init(&arch, preset, bands, err);
+    akin_status status = learning_net_init(&it->own, preset, bands, BATCH, PX, GRAPH_F32, err);
     if (status != AKIN_OK)
         return status;
-    arch_table_init(&it->table, &arch);
-    it->parameters = akin_alloc_zero(it->table.parameter_count, sizeof(float));
-    it->gradients = akin_alloc_zero(it->table.parameter_count, sizeof(float));
-    it->statistics = akin_alloc_zero(it->table.statistic_count, sizeof(float));
-    arch_initialise(&it->table, 7, it->parameters, it->statistics);
-    const struct graph_options options = {.batch = BATCH,
-                                          .training = true,
-                                          .parameters = it->parameters,
-                                          .gradients = it->gradients,
-                                          .statistics = it->statistics};
-    status = net_create(&it->net, &it->table, PX, &options, err);
-    if (status != AKIN_OK)
-        return status;
-    float *x = graph_data(it->net.graph, it->net.input);
+    float *x = graph_data(it->own.net.graph, it->own.net.input);
     for (size_t i = 0; i < (size_t)BATCH * bands * PX * PX; i++)
         x[i] = (float)akin_random_unit(1, 2, i) * 2 - 1;
     for (size_t i = 0; i < BATCH * ARCH_OUT; i++)
@@ -48,21 +31,13 @@ static akin_status setup(struct fixture *it, const char *preset, uint32_t bands,
     return AKIN_OK;
 }
 
-static void teardown(struct fixture *it)
-{
-    net_fini(&it->net);
-    akin_free(it->parameters);
-    akin_free(it->gradients);
-    akin_free(it->statistics);
-}
-
 /* <z, target>, whose gradient by z is `target`. */
 static double value(struct fixture *it)
 {
     double sum = 0;
-    CHECK(graph_refresh(it->net.graph, NULL) == AKIN_OK);
-    CHECK(graph_forward(it->net.graph, NULL) == AKIN_OK);
-    const float *z = graph_data(it->net.graph, it->net.z);
+    CHECK(graph_refresh(it->own.net.graph, NULL) == AKIN_OK);
+    CHECK(graph_forward(it->own.net.graph, NULL) == AKIN_OK);
+    const float *z = graph_data(it->own.net.graph, it->own.net.z);
     for (size_t i = 0; i < BATCH * ARCH_OUT; i++)
         sum += (double)z[i] * it->target[i];
     return sum;
@@ -72,8 +47,8 @@ static double value(struct fixture *it)
 static void move(struct fixture *it, const struct arch_tensor *tensor, const float *from, double h)
 {
     for (size_t i = 0; i < tensor->count; i++)
-        it->parameters[tensor->offset + i] =
-            from[i] + (float)(h * it->gradients[tensor->offset + i]);
+        it->own.parameters[tensor->offset + i] =
+            from[i] + (float)(h * it->own.gradients[tensor->offset + i]);
 }
 
 static void check_tensor(struct fixture *it, const struct arch_tensor *tensor)
@@ -81,9 +56,10 @@ static void check_tensor(struct fixture *it, const struct arch_tensor *tensor)
     double norm = 0;
     float *from = akin_alloc(tensor->count, sizeof *from);
     REQUIRE(from != NULL);
-    memcpy(from, it->parameters + tensor->offset, tensor->count * sizeof *from);
+    memcpy(from, it->own.parameters + tensor->offset, tensor->count * sizeof *from);
     for (size_t i = 0; i < tensor->count; i++)
-        norm += (double)it->gradients[tensor->offset + i] * it->gradients[tensor->offset + i];
+        norm +=
+            (double)it->own.gradients[tensor->offset + i] * it->own.gradients[tensor->offset + i];
     norm = sqrt(norm);
     CHECK(norm > 0);
     double h = 2e-3;
@@ -105,14 +81,14 @@ static void check_gradients(const char *preset, uint32_t bands)
     REQUIRE(it != NULL);
     REQUIRE_OK(setup(it, preset, bands, err));
     value(it);
-    memcpy(graph_gradient(it->net.graph, it->net.z), it->target, sizeof it->target);
-    REQUIRE_OK(graph_backward(it->net.graph, err));
-    for (size_t t = 0; t < it->table.count; t++) {
-        const struct arch_tensor *tensor = &it->table.tensors[t];
+    memcpy(graph_gradient(it->own.net.graph, it->own.net.z), it->target, sizeof it->target);
+    REQUIRE_OK(graph_backward(it->own.net.graph, err));
+    for (size_t t = 0; t < it->own.table.count; t++) {
+        const struct arch_tensor *tensor = &it->own.table.tensors[t];
         if (tensor->role != ARCH_MEAN && tensor->role != ARCH_VARIANCE)
             check_tensor(it, tensor);
     }
-    teardown(it);
+    learning_net_fini(&it->own);
     akin_free(it);
 }
 

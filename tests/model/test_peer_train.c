@@ -11,6 +11,7 @@
 #include "../../src/model/loss.h"
 #include "../../src/model/map_features.h"
 #include "../../src/model/optimiser.h"
+#include "cosine.h"
 #include "peer.h"
 
 #define PEER_TRAIN "/usr/bin/python3 tests/model/peer_train.py"
@@ -20,9 +21,10 @@
 #define STEPS 20
 #define FLOATS ((size_t)BANDS * PX * PX) /* a view */
 #define TEMPERATURE 0.2
-/* Small: at 1e-3 PyTorch's own losses in f32 and f64 part by 2e-2 within these steps, as Adam makes whole
- * steps of gradients that are all rounding. */
-#define RATE 1e-4
+/* Small, as Adam makes whole steps of gradients that are all rounding. PyTorch's own losses in f32 and f64 part by 2e-2
+ * within these steps at 1e-3, ours and its by 7e-4 to 1.1e-3 at 1e-4 (as the compiler contracts and Winograd's kernels
+ * round), by 2e-5 to 8e-5 at this rate. */
+#define RATE 3e-5
 
 struct run {
     struct arch_table table;
@@ -33,7 +35,7 @@ struct run {
     struct optimiser_options optimiser;
     const char *folder;
     enum graph_dtype dtype;
-    double tolerance; /* of a loss */
+    double tolerance; /* of a loss: half of what is asked in f32, as the rate is small */
 };
 
 static akin_status run_init(struct run *it, const char *preset, enum graph_dtype dtype,
@@ -42,7 +44,7 @@ static akin_status run_init(struct run *it, const char *preset, enum graph_dtype
     struct arch arch;
     memset(it, 0, sizeof *it);
     it->dtype = dtype;
-    it->tolerance = dtype == GRAPH_BF16 ? 4e-2 : 1e-3;
+    it->tolerance = dtype == GRAPH_BF16 ? 2e-2 : 5e-4;
     it->folder = check_folder();
     akin_status status = arch_init(&arch, preset, BANDS, err);
     if (status != AKIN_OK)
@@ -169,17 +171,6 @@ static void check_losses(struct run *it)
     for (size_t s = 0; s < STEPS; s++)
         CHECK_NEAR(ours[s], theirs[s], it->tolerance);
     CHECK(theirs[STEPS - 1] < theirs[0] - 0.1); /* it learnt: the losses were not all one number */
-}
-
-static double cosine(const float *a, const float *b, size_t n)
-{
-    double ab = 0, aa = 0, bb = 0;
-    for (size_t i = 0; i < n; i++) {
-        ab += (double)a[i] * b[i];
-        aa += (double)a[i] * a[i];
-        bb += (double)b[i] * b[i];
-    }
-    return ab / sqrt(aa * bb);
 }
 
 /* Features of what was learnt, of the first views. */

@@ -10,6 +10,7 @@
 #include "../../src/model/ort.h"
 #include "../../src/model/trained_export.h"
 #include "akin/array.h"
+#include "cosine.h"
 #include "onnxruntime.h"
 #include "tiles.h"
 
@@ -92,17 +93,6 @@ out:
     trained_free(trained);
     akin_model_free(instant);
     return model;
-}
-
-static double cosine(const float *a, const float *b, size_t n)
-{
-    double ab = 0, aa = 0, bb = 0;
-    for (size_t i = 0; i < n; i++) {
-        ab += (double)a[i] * b[i];
-        aa += (double)a[i] * a[i];
-        bb += (double)b[i] * b[i];
-    }
-    return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : 0;
 }
 
 /* DIR/models/trained/NAME */
