@@ -172,7 +172,7 @@ bench:
 bench-train:
 	@tools/setup build test
 	@$(MAKE) --no-print-directory -j$(JOBS) all benches
-	@bench/train $(OUT)/bench
+	@ROUNDS='$(ROUNDS)' SECONDS_EACH='$(SECONDS_EACH)' WORK='$(WORK)' JSON='$(JSON)' bench/train $(OUT)/bench
 
 bench-quality:
 	@tools/setup build

@@ -61,7 +61,7 @@ def nt_xent(z, temperature=0.2):
 def timed(work, pictures, seconds):
     work()
     began, cpu, count = time.perf_counter(), time.process_time(), 0
-    while count < 2 or time.perf_counter() - began < seconds:
+    while count < 1 or time.perf_counter() - began < seconds:
         work()
         count += 1
     wall = time.perf_counter() - began
