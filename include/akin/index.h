@@ -102,8 +102,10 @@ akin_status akin_index_add(akin_index *index, const struct akin_columns *columns
 akin_status akin_index_remove(akin_index *index, uint64_t first, uint64_t last, uint64_t *removed,
                               akin_error *err);
 /* Turns the log into a segment now, if it has rows; applies tombstones. Upkeep follows: where there are more
- * than four segments those of a size merge, from coded_rows on they get codes, and when the rows have become 8 times as many, or others than the codes were made for, new ones. A failure of
- * upkeep loses nothing: with options.background it is logged, otherwise returned; the next flush tries again. */
+ * than four segments those of a size merge, from coded_rows on they get codes, and when the rows have
+ * become twice as many, or others than the codes were made for, new ones. A failure of
+ * upkeep loses nothing: with options.background it is logged, otherwise returned; the next flush
+ * tries again. */
 akin_status akin_index_flush(akin_index *index, akin_error *err);
 /* Waits until upkeep has nothing left to do; `whole`: until all rows are one segment, where its limits allow.
  * Progress goes to options.talk, which may stop it: AKIN_ERR_CANCELLED, and the rows are where they were. */

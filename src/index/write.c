@@ -49,19 +49,21 @@ static akin_status check_vector(const float *vector, size_t dim, enum akin_metri
                                 uint64_t key, akin_error *err)
 {
     double length2 = akin_kernels()->dot(vector, vector, dim);
-    if (isnan(length2) || isinf(largest(vector, dim)))
+    float most = largest(vector, dim);
+    if (isnan(length2) || isinf(most))
         return akin_error_set(err, AKIN_ERR_INVALID,
                               "tile %016" PRIx64 ": its vector holds NaN or infinity", key);
     if (metric == AKIN_METRIC_COSINE) {
-        if (length2 > 0 && fabs(sqrt(length2) - 1) > NORM_TOLERANCE)
+        /* By the largest component, as squares may be too small for f32. */
+        if (most > 0 && fabs(sqrt(length2) - 1) > NORM_TOLERANCE)
             return akin_error_set(err, AKIN_ERR_INVALID,
                                   "tile %016" PRIx64 ": its vector has length %g, not 1 or 0", key,
-                                  sqrt(length2));
-    } else if (largest(vector, dim) > F16_MAX) {
+                                  fmax(sqrt(length2), most));
+    } else if (most > F16_MAX) {
         return akin_error_set(err, AKIN_ERR_INVALID,
                               "tile %016" PRIx64 ": its vector holds %g; vectors are kept as f16, "
                               "up to %g: scale them down",
-                              key, largest(vector, dim), F16_MAX);
+                              key, most, F16_MAX);
     }
     return AKIN_OK;
 }

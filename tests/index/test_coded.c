@@ -134,7 +134,7 @@ TEST(long_lists_are_split)
     REQUIRE_OK(akin_index_flush(index, err));
     struct akin_index_stats before = stats_of(index), after;
     CHECK(before.epoch != 0);
-    for (uint32_t i = 0; i < 600; i++) {
+    for (uint32_t i = 0; i < 500; i++) { /* fewer than would be trained for */
         struct akin_columns columns = rows_columns(akin_tile_key(2, 0, 0, i), &random);
         float vector[ROWS_DIM] = {1, 1};
         for (int d = 0; d < ROWS_DIM; d++)
@@ -147,7 +147,7 @@ TEST(long_lists_are_split)
     after = stats_of(index);
     CHECK(after.epoch != before.epoch);
     CHECK(after.lists > before.lists && after.lists < 2 * before.lists);
-    CHECK_EQ(after.rows_coded, 1200);
+    CHECK_EQ(after.rows_coded, 1100);
     CHECK(model_is_whole(&model, index));
     CHECK(exact_answers(&model, index, &random));
     akin_index_close(index);

@@ -50,7 +50,7 @@ TEST(through_the_life_of_an_index)
     REQUIRE_OK(akin_index_settle(index, true, err));
     akin_index_stats(index, &later);
     CHECK(recall_of(index, questions) >= RECALL);
-    /* Eight times the rows that the first epoch was trained for. */
+    /* More than twice the rows that the first epoch was trained for. */
     REQUIRE(cloud_add(index, &plain, 2 * N, 2 * N, 2 * N));
     REQUIRE_OK(akin_index_flush(index, err));
     REQUIRE_OK(akin_index_settle(index, false, err));
