@@ -242,7 +242,7 @@ static void check_life(enum akin_metric metric)
     for (size_t i = 1; i < 12; i++)
         REQUIRE(add(index, &truth, &cloud, ROWS / 12 * i, ROWS / 12));
     akin_index_stats(index, &stats);
-    CHECK(stats.rows_coded > 0 && stats.segments > 1);
+    CHECK(stats.rows_coded > 0 && stats.segments + (stats.rows_in_log > 0) > 1);
     CHECK_EQ(stats.metric, metric);
     check_answers(index, &truth, questions, "in several segments and the log");
     REQUIRE_OK(akin_index_remove(index, ROWS / 3, ROWS / 2, NULL, err));
