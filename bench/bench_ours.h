@@ -156,7 +156,7 @@ static inline void bench_index_rest(akin_index *index)
 {
     akin_error why = {0};
     bench_check(akin_index_flush(index, &why), &why);
-    bench_check(akin_index_settle(index, false, &why), &why);
+    bench_check(akin_index_settle(index, true, &why), &why);
 }
 
 #endif

@@ -44,10 +44,8 @@ akin_status akin_tile_key_parse(uint64_t *out, const char *text, akin_error *err
 void akin_columns_init(struct akin_columns *out, uint64_t key)
 {
     const struct akin_interval unknown = akin_interval_unknown();
-    *out = (struct akin_columns){.key = key,
-                                 .begin_ms = unknown.begin_ms,
-                                 .end_ms = unknown.end_ms,
-                                 .hilbert = UINT32_MAX};
+    *out = (struct akin_columns){
+        .key = key, .begin_ms = unknown.begin_ms, .end_ms = unknown.end_ms, .hilbert = UINT32_MAX};
     for (int i = 0; i < 8; i++)
         out->corner_e7[i] = AKIN_E7_UNKNOWN;
     for (int i = 0; i < 4; i++)
