@@ -96,8 +96,9 @@ static double recall_of(const struct churn *c, const uint64_t *keys)
 
 static void compare(akin_index *churned, akin_index *fresh, const struct churn *c)
 {
-    static const char *const settings[] = {"recall=0.95", "recall=0.99", "probes=4", "probes=8",
-                                           "probes=16",   "probes=32",   "probes=64"};
+    static const char *const settings[] = {
+        "recall=0.95",         "recall=0.99",         "probes=4,rerank=60", "probes=8,rerank=60",
+        "probes=16,rerank=60", "probes=32,rerank=60", "probes=64,rerank=60"};
     uint64_t *keys = akin_alloc(c->set.queries, BENCH_K * sizeof *keys);
     if (!keys)
         bench_die("out of memory", "answers");

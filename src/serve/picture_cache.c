@@ -157,7 +157,7 @@ akin_status picture_cache_add(picture_cache *cache, const struct picture_key *ke
         link_newest(shard, picture);
         shard->count++;
         shard->bytes += picture->size + PICTURE_OVERHEAD;
-        while (shard->bytes > cache->shard_bytes_max)
+        while (shard->bytes > cache->shard_bytes_max && shard->oldest)
             drop(shard, shard->oldest);
     }
     pthread_mutex_unlock(&shard->mutex);
