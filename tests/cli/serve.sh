@@ -72,7 +72,7 @@ test_what_is_refused() {
 test_answers_a_client_and_logs_it() {
     need_curl || return
     make_collection c
-    start c --show-paths || return
+    start c --show-paths --no-web || return
     fetch 200 "$url/healthz"
     fetch 200 "$url/search" -F like=@pictures/3.png -F 'search={"limit":2,"akin":{"explain":true}}'
     has out '"rank":1' '3.png' 'FeatureCollection' '"way"' "$T/pictures/3.png"
