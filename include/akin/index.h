@@ -103,7 +103,7 @@ akin_status akin_index_remove(akin_index *index, uint64_t first, uint64_t last, 
                               akin_error *err);
 /* Turns the log into a segment now, if it has rows; applies tombstones. Upkeep follows: where there are more
  * than four segments those of a size merge, from coded_rows on they get codes, and when the rows have
- * become twice as many, or others than the codes were made for, new ones. A failure of
+ * become twice as many (a quarter more in akin_index_settle), or others than the codes were made for, new ones. A failure of
  * upkeep loses nothing: with options.background it is logged, otherwise returned; the next flush
  * tries again. */
 akin_status akin_index_flush(akin_index *index, akin_error *err);

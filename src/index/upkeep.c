@@ -161,6 +161,7 @@ akin_status akin_index_settle(akin_index *index, bool whole, akin_error *err)
     atomic_store(&upkeep->listener, index->talk);
     if (index->background)
         quiet(upkeep);
+    upkeep->settling = true;
     upkeep->whole = whole;
     if (index->background) {
         status = wait_for_thread(upkeep, err);
@@ -168,6 +169,7 @@ akin_status akin_index_settle(akin_index *index, bool whole, akin_error *err)
         upkeep->pool = index->pool;
         status = run(upkeep, err);
     }
+    upkeep->settling = false;
     upkeep->whole = false;
     atomic_store(&upkeep->listener, NULL);
     atomic_store(&upkeep->cancel, false);

@@ -23,7 +23,8 @@ struct upkeep {
     akin_status status; /* of the last run */
     akin_error error;
     /* The rest belongs to whoever does the work. */
-    bool whole; /* all rows shall be one segment; set while nothing runs */
+    bool settling; /* someone waits in akin_index_settle; set while nothing runs, as `whole` */
+    bool whole;    /* all rows shall be one segment */
     atomic_bool cancel;
     _Atomic(const struct akin_talk *) listener; /* to whom progress goes, or NULL */
     struct akin_talk talk;                      /* what the work is given */
