@@ -121,8 +121,10 @@ TEST(a_vector_comes_out_as_it_is_and_comes_back_from_disk)
     double expected[3];
     akin_model *model, *opened = NULL;
     akin_encoder *encoder = NULL;
-    if (!library)
+    if (!library) {
+        tiles_free(&tiles);
         return;
+    }
     put_mean(folder, (const int64_t[]){-1, 3, PX, PX}, 2);
     model = imported(&options);
     REQUIRE(model != NULL);
@@ -154,8 +156,10 @@ TEST(channels_last_are_seen_by_their_sizes)
     struct tiles tiles = tiles_make(1, PX, 3);
     double expected[3];
     float vector[3];
-    if (!library)
+    if (!library) {
+        tiles_free(&tiles);
         return;
+    }
     expect_mean(tiles.inputs[0], NULL, 1, no_offset, expected);
     put_mean(folder, (const int64_t[]){1, PX, PX, 3}, 1);
     akin_model *model = imported(&options);
@@ -175,8 +179,10 @@ TEST(a_fixed_batch_gives_the_same)
     struct tiles tiles = tiles_make(1, PX, 3);
     double expected[3];
     float vector[3];
-    if (!library)
+    if (!library) {
+        tiles_free(&tiles);
         return;
+    }
     expect_mean(tiles.inputs[0], NULL, 1, no_offset, expected);
     for (int64_t batch = 1; batch <= 4; batch += 3) {
         put_mean(folder, (const int64_t[]){batch, 3, PX, PX}, 2);
@@ -197,8 +203,10 @@ TEST(the_card_beside_the_file_and_options_before_it)
     struct tiles tiles = tiles_make(1, PX, 3);
     double expected[3];
     float vector[3];
-    if (!library)
+    if (!library) {
+        tiles_free(&tiles);
         return;
+    }
     put_file(folder, "a.json", card, strlen(card));
     put_mean(folder, (const int64_t[]){-1, 3, PX, PX}, 2);
     akin_model *model = imported(&options);
@@ -260,8 +268,10 @@ TEST(a_map_is_pooled_where_pixels_are_there)
     float vector[3], cells[PX * PX * 3];
     uint32_t rows = 0, cols = 0;
     akin_encoder *encoder = NULL;
-    if (!library)
+    if (!library) {
+        tiles_free(&tiles);
         return;
+    }
     put_map(folder);
     akin_model *model = imported(&options);
     REQUIRE(model && mask && akin_model_info(model)->dim == 3);
@@ -329,8 +339,11 @@ TEST(bands_and_channels_may_differ)
     struct akin_onnx_options options = {.library = library, .bands = 1};
     struct tiles grey = tiles_make(1, PX, 1), four = tiles_make(1, PX, 4);
     float vector[3];
-    if (!library)
+    if (!library) {
+        tiles_free(&grey);
+        tiles_free(&four);
         return;
+    }
     put_mean(folder, (const int64_t[]){-1, 3, PX, PX}, 2);
     akin_model *model = imported(&options);
     REQUIRE(model && akin_model_info(model)->bands == 1);
@@ -365,8 +378,10 @@ TEST(no_number_comes_out_as_nothing)
     const int64_t shape[4] = {-1, 3, PX, PX};
     struct tiles tiles = tiles_make(1, PX, 3);
     float vector[3] = {1, 1, 1};
-    if (!library)
+    if (!library) {
+        tiles_free(&tiles);
         return;
+    }
     put_net(folder, "Log", shape, 4, shape, NULL, NULL); /* of what is below 0 */
     akin_model *model = imported(&options);
     REQUIRE(model != NULL);
