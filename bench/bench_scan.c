@@ -117,6 +117,7 @@ static void search(struct bench *bench, size_t count, size_t k, const struct aki
                                      .count = count,
                                      .k = k,
                                      .filter = filter,
+                                     .recall = 1, /* exact, whatever codes there are */
                                      .threshold = -INFINITY};
     size_t counts[16];
     akin_error why = {0};
